@@ -62,21 +62,22 @@ func (t Type) Width() int {
 }
 
 // Header opens a stream. The package comment gives the meaning of its fields.
+// As JSON it has the same names, and no secret.
 type Header struct {
-	Magic      string   `msgpack:"magic"`
-	Version    int      `msgpack:"version"`
-	Host       string   `msgpack:"host"`
-	BootID     string   `msgpack:"boot_id"`
-	Kernel     string   `msgpack:"kernel"`
-	Arch       string   `msgpack:"arch"`
-	CPUs       int      `msgpack:"cpus"`
-	PageSize   int      `msgpack:"page_size"`
-	Clock      string   `msgpack:"clock"`
-	BootUnixNS int64    `msgpack:"boot_unix_ns"`
-	Hooks      []string `msgpack:"hooks"`
-	Tables     []string `msgpack:"tables"`
-	Stop       Stop     `msgpack:"stop"`
-	Tool       string   `msgpack:"tool"`
+	Magic      string   `msgpack:"magic" json:"magic"`
+	Version    int      `msgpack:"version" json:"version"`
+	Host       string   `msgpack:"host" json:"host"`
+	BootID     string   `msgpack:"boot_id" json:"boot_id"`
+	Kernel     string   `msgpack:"kernel" json:"kernel"`
+	Arch       string   `msgpack:"arch" json:"arch"`
+	CPUs       int      `msgpack:"cpus" json:"cpus"`
+	PageSize   int      `msgpack:"page_size" json:"page_size"`
+	Clock      string   `msgpack:"clock" json:"clock"`
+	BootUnixNS int64    `msgpack:"boot_unix_ns" json:"boot_unix_ns"`
+	Hooks      []string `msgpack:"hooks" json:"hooks"`
+	Tables     []string `msgpack:"tables" json:"tables"`
+	Stop       Stop     `msgpack:"stop" json:"-"`
+	Tool       string   `msgpack:"tool" json:"tool"`
 }
 
 // Labels give the text that a number of a column stands for.
