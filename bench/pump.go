@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/kermit-trace/kermit/stream"
+)
+
+// pump copies the tracer's frames, all but the end frame, and declares the
+// session's own tables behind the tracer's.
+type pump struct {
+	raw      io.Reader
+	in       *stream.Reader
+	out      *stream.Writer
+	tables   []*stream.Table
+	ready    chan struct{} // closed when the handshake is complete, or will never be
+	complete bool          // it is; valid once ready is closed
+	stop     stream.Stop   // the tracer's; valid as complete
+	done     chan error    // gets nil for an orderly end of the tracer's stream
+	drained  chan struct{} // closed when the tracer has closed its end
+}
+
+func newPump(in io.Reader, out *stream.Writer, tables ...*stream.Table) *pump {
+	return &pump{
+		raw: in, in: stream.NewReader(in), out: out, tables: tables,
+		ready: make(chan struct{}), done: make(chan error, 1), drained: make(chan struct{}),
+	}
+}
+
+func (p *pump) run() {
+	err := p.copy()
+	p.done <- err
+	if !p.complete {
+		close(p.ready)
+	}
+	// A tracer that can still write can still stop in an orderly way.
+	_, _ = io.Copy(io.Discard, p.raw)
+	close(p.drained)
+}
+
+func (p *pump) copy() error {
+	for {
+		f, err := p.in.Next()
+		if err != nil {
+			return err
+		}
+		if f.Kind == stream.KindEnd {
+			if !p.complete {
+				return errors.New("the tracer ended before it had declared its tables")
+			}
+			return nil
+		}
+		if err := p.out.Copy(f); err != nil {
+			return fmt.Errorf("%w: %w", ErrDownstream, err)
+		}
+		if !p.complete && p.in.Ready() {
+			if err := p.declare(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// declare completes the handshake.
+func (p *pump) declare() error {
+	for _, t := range p.tables {
+		if p.in.Table(t.Name) != nil {
+			return fmt.Errorf("the stream has a table %s already: it has passed another session", t.Name)
+		}
+		if err := p.out.Table(t); err != nil {
+			return fmt.Errorf("%w: %w", ErrDownstream, err)
+		}
+	}
+	p.stop = p.in.Header().Stop
+	p.complete = true
+	close(p.ready)
+	return nil
+}
+
+// drain waits until the tracer has closed its end, but not for ever.
+func (p *pump) drain(patience time.Duration) {
+	select {
+	case <-p.drained:
+	case <-time.After(patience):
+	}
+}

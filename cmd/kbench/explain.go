@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+
+	"github.com/kermit-trace/kermit/bench"
+	"github.com/kermit-trace/kermit/cmd/internal/command"
+	"github.com/kermit-trace/kermit/stream"
+)
+
+// explain makes the exit of a session that of the command, with advice where
+// there is some.
+func explain(code int, err error) error {
+	switch {
+	case code == 0 && err == nil:
+		return nil
+	case errors.Is(err, bench.ErrStopSocket):
+		err = command.Hint(err, "start ktrace and kbench in the same network namespace; end a ktrace that runs on with: sudo kill -INT $(pidof ktrace)")
+	case errors.Is(err, bench.ErrDownstream):
+		err = command.Hint(err, "see what the command behind kbench says")
+	case errors.Is(err, stream.ErrEmpty), errors.Is(err, stream.ErrCut):
+		err = command.Hint(err, "see what ktrace says")
+	case errors.Is(err, stream.ErrNotStream):
+		err = command.Hint(err, "ktrace | kbench … | kparquet -o data/; without ktrace: kbench … </dev/null")
+	}
+	return command.Exit(code, err)
+}

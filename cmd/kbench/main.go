@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command kbench runs a job while ktrace records it: a filter between ktrace
+// and kparquet.
+//
+//	ktrace -k page_fault | kbench exec -- make | kparquet -o data/
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kermit-trace/kermit/bench"
+	"github.com/kermit-trace/kermit/cmd/internal/command"
+	"github.com/kermit-trace/kermit/stream"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+func main() {
+	command.Main(context.Background(), &cli.App{
+		Name:  "kbench",
+		Usage: "run a job while ktrace records it",
+		Description: "kbench is a filter: it passes a stream of ktrace on, starts the job when every probe is\n" +
+			"attached, marks its start and end, and stops ktrace when it has ended. Without a stream on\n" +
+			"stdin (a terminal or /dev/null) it makes one that says what ran, and where.\n\n" +
+			"   ktrace | kbench exec -- make | kparquet -o data/\n\n" +
+			"Exit code: that of the job (128 + n when signal n killed it), 126 not executable, 127 not found,\n" +
+			"125 when kbench itself fails, 2 for a wrong call.",
+		Commands: []*cli.Command{execCommand(), runCommand(), listCommand()},
+	})
+}
+
+func execCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "exec",
+		Usage:     "run a command",
+		ArgsUsage: "-- CMD [ARGS]",
+		Description: "CMD reads /dev/null; what it prints goes to stderr. SIGINT and SIGTERM are passed on to it\n" +
+			"and all it started, a second one kills them.",
+		Flags: []cli.Flag{&cli.StringFlag{
+			Name: "workload", Usage: "file the recording under `NAME`", DefaultText: "the base name of CMD",
+		}},
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 0 || c.Args().First() == "" {
+				return command.Hint(command.Usage("no command to run"), "kbench exec -- CMD ARGS")
+			}
+			if c.IsSet("workload") {
+				if err := bench.CheckName(c.String("workload")); err != nil {
+					return command.Usage("%w", err)
+				}
+			}
+			job, code, err := bench.NewExec(c.String("workload"), c.Args().Slice(), os.Stderr)
+			if err != nil {
+				return command.Exit(code, err)
+			}
+			return session(job)
+		},
+	}
+}
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "run a workload by its name",
+		ArgsUsage: "WORKLOAD",
+		Flags:     []cli.Flag{&cli.DurationFlag{Name: "duration", Usage: "end after a `TIME` such as 10s", DefaultText: "never"}},
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case c.NArg() != 1:
+				return command.Hint(command.Usage("name one workload"), "kbench list")
+			case name == "exec":
+				return command.Hint(command.Usage("exec needs a command"), "kbench exec -- CMD ARGS")
+			case name != "faux":
+				return command.Hint(command.Usage("unknown workload %q", name), "%s", nearest(name))
+			}
+			if c.Duration("duration") < 0 {
+				return command.Usage("--duration %s: must not be negative", c.Duration("duration"))
+			}
+			return session(bench.NewFaux(c.Duration("duration"), os.Stderr))
+		},
+	}
+}
+
+func nearest(name string) string {
+	var names []string
+	for _, w := range bench.Workloads {
+		names = append(names, w.Name)
+	}
+	if near := command.Nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return "kbench list shows all workloads"
+}
+
+func listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "list the workloads",
+		Action: func(c *cli.Context) error {
+			for _, w := range bench.Workloads {
+				if _, err := fmt.Fprintf(c.App.Writer, "%-8s %s\n", w.Name, w.Doc); err != nil {
+					return fmt.Errorf("write list: %w", err)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// session runs the job between stdin and stdout.
+func session(job bench.Job) error {
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		return command.Hint(command.Usage("stdout is a terminal, and a stream is not for reading"),
+			"kbench … | kparquet -o data/")
+	}
+	var in io.Reader
+	if !silent(os.Stdin) {
+		in = os.Stdin
+		stream.WidenPipe(os.Stdin)
+	}
+	stream.WidenPipe(os.Stdout)
+
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	// A reader that has gone is an error to be handled, not a signal to die of;
+	// ignoring the signal would make the job ignore it too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+
+	return explain(bench.Session{
+		Job: job, In: in, Out: os.Stdout, Log: os.Stderr, Signals: signals, Tool: "kbench " + command.Version(),
+	}.Run())
+}
+
+// silent tells whether no stream can come: f is a terminal or /dev/null.
+func silent(f *os.File) bool {
+	if term.IsTerminal(int(f.Fd())) {
+		return true
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return true // closed
+	}
+	null, err := os.Stat(os.DevNull)
+	if err != nil {
+		return false
+	}
+	a, okA := info.Sys().(*syscall.Stat_t)
+	b, okB := null.Sys().(*syscall.Stat_t)
+	return okA && okB && info.Mode()&os.ModeCharDevice != 0 && a.Rdev == b.Rdev
+}
