@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#include "kermit.bpf.h"
+#include <bpf/bpf_endian.h>
+#include <linux/in.h>
+
+enum branch {
+	entry = 0,
+	not_for_host = 1,
+	no_socket = 2,
+	time_wait = 3,
+	checksum_error = 4,
+	listen_state = 5,
+	socket_busy = 6,
+	xfrm_policy_drop = 7,
+	new_syn_recv = 8,
+	pkt_too_small = 9,
+	min_ttl_drop = 10,
+	socket_filter_drop = 11,
+	do_rcv_direct = 12,
+	md5_hash_fail = 13,
+	req_stolen = 15,
+	listen_overflow = 16,
+	rst_sent = 17,
+	established_proc = 18,
+	do_rcv_drop = 19,
+};
+
+struct tcp_v4_rcv {
+	u16 cpu DOC("CPU that received the packet");
+	u32 pid DOC("thread that the interrupt stopped: not the packet's owner");
+	u32 tgid DOC("process that the interrupt stopped: not the packet's owner");
+	s64 ts_uptime_us[0] FROM("ts_ns / 1000") DOC("ts_ns in microseconds");
+	u8 branch_type DOC("number of the branch");
+	enum branch branch_name[0] FROM("branch_type") DOC("entry, once a packet; then each branch that it took");
+	u16 drop_reason DOC("the running kernel's skb_drop_reason; 0: not dropped here");
+	u16 drop_reason_name[0] FROM("drop_reason") KERNEL_ENUM("skb_drop_reason", "SKB_DROP_REASON_") LABEL(0, "none")
+		DOC("name of drop_reason, in small letters without its prefix");
+	u32 saddr IPV4 DOC("source address");
+	u32 daddr IPV4 DOC("destination address");
+	u16 sport DOC("source port");
+	u16 dport DOC("destination port");
+	char comm[16] DOC("name of the thread that the interrupt stopped: not the packet's owner");
+	s64 ts_ns DOC("CLOCK_BOOTTIME of the row");
+	s64 uptime_timestamp[0] FROM("ts_ns / 1000") DOC("ts_ns in microseconds");
+	u32 skb_len DOC("bytes of TCP header and payload; of all segments that were merged on receipt");
+	u64 packet DOC("number of the packet: the same in all its rows");
+} DOC("One row a TCP packet over IPv4 that reaches this host, and one for each branch it took in tcp_v4_rcv. Filters by process do not apply.");
+TABLE(tcp_v4_rcv);
+
+/* LOCAL_IN is the last thing that a packet passes before tcp_v4_rcv, which follows at once on the same CPU. */
+SOURCE(netfilter, "",
+       "branch time_wait\n"
+       "branch listen_state, and SYNs that a full queue drops\n"
+       "branch socket_busy of a packet that the backlog takes\n"
+       "branch req_stolen\n"
+       "branch new_syn_recv of a packet that does not complete a connection\n"
+       "branch do_rcv_direct of a packet that is neither on the established path nor dropped\n"
+       "packets of a network namespace that is made after the start");
+
+struct sk_buff {
+	unsigned int len;
+	unsigned char *head;
+	u16 network_header;
+	unsigned char pkt_type : 3;
+} KERNEL;
+
+struct nf_hook_state;
+
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
+};
+
+struct iphdr {
+	u8 ihl_version;
+	u8 head[11];
+	u32 saddr, daddr;
+};
+
+struct task_struct {
+	int pid, tgid;
+	char comm[16];
+} KERNEL;
+
+struct sock_common {
+	u16 skc_num;
+	u16 skc_family;
+} KERNEL;
+
+struct sock {
+	struct sock_common __sk_common;
+} KERNEL;
+
+/* By name: the running kernel's numbers. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NO_SOCKET,
+	SKB_DROP_REASON_SOCKET_FILTER,
+	SKB_DROP_REASON_SOCKET_BACKLOG,
+	SKB_DROP_REASON_PKT_TOO_SMALL,
+	SKB_DROP_REASON_TCP_CSUM,
+	SKB_DROP_REASON_XFRM_POLICY,
+	SKB_DROP_REASON_TCP_AUTH_HDR,
+	SKB_DROP_REASON_TCP_MD5NOTFOUND,
+	SKB_DROP_REASON_TCP_MD5UNEXPECTED,
+	SKB_DROP_REASON_TCP_MD5FAILURE,
+	SKB_DROP_REASON_TCP_MINTTL,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
+	SKB_DROP_REASON_TCP_RFC7323_TW_PAWS,
+	SKB_DROP_REASON_QUEUE_PURGE,
+};
+
+#define NF_ACCEPT 1    /* include/uapi/linux/netfilter.h */
+#define PACKET_HOST 0  /* include/uapi/linux/if_packet.h */
+#define TCP_SYN_RECV 3 /* include/net/tcp_states.h */
+#define TCP_LISTEN 10
+
+/* The packet that a CPU has in tcp_v4_rcv. */
+struct packet {
+	u64 skb; /* 0: none */
+	u64 number; /* of the CPU's packets, interleaved with those of the others */
+	u32 saddr, daddr;
+	u16 sport, dport;
+	u32 len;
+	u32 pid, tgid;
+	char comm[16];
+};
+PER_CPU(packet, struct packet);
+
+static __always_inline struct packet *current_packet(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&percpu_packet, &cpu);
+}
+
+static __always_inline void took(struct packet *p, enum branch branch, u32 drop_reason)
+{
+	struct tcp_v4_rcv *row = reserve(tcp_v4_rcv, NOBODY);
+
+	if (!row)
+		return;
+	row->cpu = bpf_get_smp_processor_id();
+	row->pid = p->pid;
+	row->tgid = p->tgid;
+	row->branch_type = branch;
+	row->drop_reason = drop_reason;
+	row->saddr = p->saddr;
+	row->daddr = p->daddr;
+	row->sport = p->sport;
+	row->dport = p->dport;
+	__builtin_memcpy(row->comm, p->comm, sizeof(row->comm));
+	row->ts_ns = bpf_ktime_get_boot_ns();
+	row->skb_len = p->len;
+	row->packet = p->number;
+	submit(row);
+}
+
+PROBE(netfilter, "netfilter/local_in")
+int on_local_in(struct bpf_nf_ctx *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct packet *p = current_packet();
+	struct sk_buff *skb = ctx->skb;
+	struct iphdr ip;
+	u16 ports[2];
+	u32 ihl;
+	void *at;
+
+	if (!p)
+		return NF_ACCEPT;
+	p->skb = 0;
+	at = skb->head + skb->network_header;
+	if (bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.head[8] != IPPROTO_TCP)
+		return NF_ACCEPT;
+	ihl = (ip.ihl_version & 15) * 4;
+	if (bpf_probe_read_kernel(ports, sizeof(ports), at + ihl))
+		return NF_ACCEPT;
+	p->skb = (u64)skb;
+	p->number = p->number ? p->number + kermit_cpus : bpf_get_smp_processor_id() + 1;
+	p->saddr = ip.saddr;
+	p->daddr = ip.daddr;
+	p->sport = bpf_ntohs(ports[0]);
+	p->dport = bpf_ntohs(ports[1]);
+	p->len = skb->len - ihl;
+	p->pid = BPF_CORE_READ(task, pid);
+	p->tgid = BPF_CORE_READ(task, tgid);
+	BPF_CORE_READ_STR_INTO(&p->comm, task, comm);
+	took(p, entry, 0);
+	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) != PACKET_HOST)
+		took(p, not_for_host, 0);
+	return NF_ACCEPT;
+}
+
+/* NAPI has handed its packets over: what happens to this buffer from now on is another story. */
+PROBE(netfilter, "tp_btf/napi_poll")
+int BPF_PROG(on_poll_end)
+{
+	struct packet *p = current_packet();
+
+	if (p)
+		p->skb = 0;
+	return 0;
+}
+
+PROBE(netfilter, "tp_btf/tcp_probe")
+int BPF_PROG(on_established, struct sock *sk, struct sk_buff *skb)
+{
+	struct packet *p = current_packet();
+
+	if (!p || p->skb != (u64)skb)
+		return 0; /* from the backlog: its tcp_v4_rcv is long over */
+	took(p, do_rcv_direct, 0);
+	took(p, established_proc, 0);
+	return 0;
+}
+
+PROBE(netfilter, "tp_btf/tcp_send_reset")
+int BPF_PROG(on_reset, struct sock *sk, struct sk_buff *skb)
+{
+	struct packet *p = current_packet();
+
+	if (p && skb && p->skb == (u64)skb)
+		took(p, rst_sent, 0);
+	return 0;
+}
+
+/* The listener's copy for the new connection leaves LISTEN when the handshake's last packet is there. */
+PROBE(netfilter, "tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	struct packet *p = current_packet();
+
+	if (p && p->skb && old == TCP_LISTEN && new == TCP_SYN_RECV && sk->__sk_common.skc_num == p->dport)
+		took(p, new_syn_recv, 0);
+	return 0;
+}
+
+#define IS(reason, name)                                                          \
+	(bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_##name) && \
+	 (reason) == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_##name))
+
+/* The branch that drops a packet for this reason. */
+static __always_inline enum branch branch_of(u32 reason)
+{
+	if (IS(reason, NO_SOCKET))
+		return no_socket;
+	if (IS(reason, TCP_CSUM))
+		return checksum_error;
+	if (IS(reason, SOCKET_FILTER))
+		return socket_filter_drop;
+	if (IS(reason, SOCKET_BACKLOG))
+		return socket_busy;
+	if (IS(reason, PKT_TOO_SMALL))
+		return pkt_too_small;
+	if (IS(reason, XFRM_POLICY))
+		return xfrm_policy_drop;
+	if (IS(reason, TCP_MD5NOTFOUND) || IS(reason, TCP_MD5UNEXPECTED) || IS(reason, TCP_MD5FAILURE) ||
+	    IS(reason, TCP_AUTH_HDR))
+		return md5_hash_fail;
+	if (IS(reason, TCP_MINTTL))
+		return min_ttl_drop;
+	if (IS(reason, TCP_LISTEN_OVERFLOW))
+		return listen_overflow;
+	if (IS(reason, TCP_RFC7323_TW_PAWS))
+		return time_wait;
+	return do_rcv_drop;
+}
+
+PROBE(netfilter, "tp_btf/kfree_skb")
+int BPF_PROG(on_drop, struct sk_buff *skb, void *location, u32 reason)
+{
+	struct packet *p = current_packet();
+
+	if (!p || p->skb != (u64)skb)
+		return 0;
+	p->skb = 0;
+	if (!IS(reason, QUEUE_PURGE)) /* a socket that closes frees what it had taken: no drop */
+		took(p, branch_of(reason), reason);
+	return 0;
+}

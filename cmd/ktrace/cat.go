@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kermit-trace/kermit/cmd/internal/command"
+	"github.com/kermit-trace/kermit/stream"
+)
+
+func cat() *cli.Command {
+	return &cli.Command{
+		Name:      "cat",
+		Usage:     "print a stream as JSON lines, one a row",
+		ArgsUsage: "[FILE]",
+		Description: "Reads a stream from FILE or stdin. A cut stream is printed as far as it goes.\n\n" +
+			"EXAMPLES:\n   sudo ktrace --duration 1s | ktrace cat -k process_trace | jq .name",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "hooks", Aliases: []string{"k"}, Usage: "tables to print, separated by commas (default: all)"},
+		},
+		Action: func(c *cli.Context) error {
+			in := os.Stdin
+			if name := c.Args().First(); name != "" {
+				file, err := os.Open(name)
+				if err != nil {
+					return err
+				}
+				defer func() { _ = file.Close() }()
+				in = file
+			}
+			var tables []string
+			if k := c.String("hooks"); k != "" {
+				tables = strings.Split(k, ",")
+			}
+			return advisePipe(printRows(stream.NewReader(in), tables))
+		},
+	}
+}
+
+// printRows prints the rows of some tables, or of all.
+func printRows(r *stream.Reader, tables []string) error {
+	for {
+		f, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if f.Kind != stream.KindBatch || tables != nil && !slices.Contains(tables, f.Table.Name) {
+			continue
+		}
+		b, err := f.Batch()
+		if err != nil {
+			return err
+		}
+		if err := b.WriteJSON(os.Stdout); err != nil {
+			return err
+		}
+	}
+}
+
+// advisePipe leaves quietly when nobody reads on.
+func advisePipe(err error) error {
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+		return command.Exit(1, nil)
+	case errors.Is(err, stream.ErrNotStream):
+		return command.Hint(err, "ktrace … | ktrace cat")
+	}
+	return err
+}

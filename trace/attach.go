@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// softwareEvents are those of perf_event_open(2) that a probe can ask for.
+var softwareEvents = map[string]uint64{
+	"page_faults_min": unix.PERF_COUNT_SW_PAGE_FAULTS_MIN,
+	"page_faults_maj": unix.PERF_COUNT_SW_PAGE_FAULTS_MAJ,
+}
+
+// netfilterHooks are the hooks of IPv4, include/uapi/linux/netfilter.h.
+var netfilterHooks = map[string]link.NetfilterInetHook{
+	"local_in": link.NetfilterInetLocalIn,
+}
+
+// lastPriority makes a netfilter program see only what all others let pass;
+// the very last one is the kernel's own (NF_IP_PRI_LAST).
+const lastPriority = 1<<31 - 2
+
+// attach attaches a loaded program. Closing what it returns detaches it.
+func attach(spec *ebpf.ProgramSpec, prog *ebpf.Program) ([]io.Closer, error) {
+	switch spec.Type {
+	case ebpf.Tracing:
+		return one(link.AttachTracing(link.TracingOptions{Program: prog}))
+	case ebpf.RawTracepoint:
+		return one(link.AttachRawTracepoint(link.RawTracepointOptions{Name: spec.AttachTo, Program: prog}))
+	case ebpf.TracePoint:
+		return attachTracepoint(spec.AttachTo, prog)
+	case ebpf.PerfEvent:
+		return attachSoftware(softwareEvents[spec.AttachTo], prog)
+	case ebpf.Netfilter:
+		return attachNetfilter(netfilterHooks[spec.AttachTo], prog)
+	}
+	return nil, fmt.Errorf("no way to attach a %s", spec.Type)
+}
+
+func one(l link.Link, err error) ([]io.Closer, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []io.Closer{l}, nil
+}
+
+// attachTracepoint attaches to a classic tracepoint GROUP/NAME. One perf event
+// is enough: the kernel runs its programs on every CPU.
+func attachTracepoint(target string, prog *ebpf.Program) ([]io.Closer, error) {
+	id, err := tracepointID(target)
+	if err != nil {
+		return nil, err
+	}
+	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample: 1, Wakeup: 1}
+	event, err := openEvent(attr, 0, prog)
+	if err != nil {
+		return nil, fmt.Errorf("tracepoint %s: %w", target, err)
+	}
+	return []io.Closer{event}, nil
+}
+
+// attachSoftware attaches to a software event on every online CPU, period 1.
+func attachSoftware(config uint64, prog *ebpf.Program) ([]io.Closer, error) {
+	cpus, err := onlineCPUs()
+	if err != nil {
+		return nil, err
+	}
+	var events []io.Closer
+	for _, cpu := range cpus {
+		attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: config, Sample: 1}
+		event, err := openEvent(attr, cpu, prog)
+		if err != nil {
+			closeAll(events)
+			return nil, fmt.Errorf("software event on cpu %d: %w", cpu, err)
+		}
+		events = append(events, event)
+	}
+	return events, nil
+}
+
+// openEvent opens a perf event for all tasks of a CPU and hands it to prog.
+// The ioctl works on every kernel; links for perf events came with 5.15.
+func openEvent(attr unix.PerfEventAttr, cpu int, prog *ebpf.Program) (io.Closer, error) {
+	attr.Size = uint32(unsafe.Sizeof(attr))
+	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("perf_event_open: %w", err)
+	}
+	event := os.NewFile(uintptr(fd), "perf_event")
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, prog.FD()); err != nil {
+		_ = event.Close()
+		return nil, fmt.Errorf("set program: %w", err)
+	}
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
+		_ = event.Close()
+		return nil, fmt.Errorf("enable: %w", err)
+	}
+	return event, nil
+}
+
+// tracepointID reads a tracepoint's number from tracefs. A machine may not
+// have it mounted; a mount that is attached nowhere (Linux 5.2) changes
+// nothing on the host.
+func tracepointID(target string) (uint64, error) {
+	root, err := tracefs()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = root.Close() }()
+	name := path.Join("events", target, "id")
+	fd, err := unix.Openat(int(root.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("open %s in tracefs: %w", name, err)
+	}
+	file := os.NewFile(uintptr(fd), name)
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", name, err)
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+}
+
+func tracefs() (*os.File, error) {
+	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
+		if root, err := os.Open(dir); err == nil {
+			if _, err := os.Stat(path.Join(dir, "events")); err == nil {
+				return root, nil
+			}
+			_ = root.Close()
+		}
+	}
+	fs, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open tracefs: %w", err)
+	}
+	defer func() { _ = unix.Close(fs) }()
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("configure tracefs: %w", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("mount tracefs: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "tracefs"), nil
+}
+
+// attachNetfilter attaches to a hook of IPv4 in every network namespace that
+// a process lives in now: a netfilter hook belongs to one.
+func attachNetfilter(hook link.NetfilterInetHook, prog *ebpf.Program) ([]io.Closer, error) {
+	spaces, err := networkNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(spaces)
+	var (
+		links []io.Closer
+		first error
+		done  = make(chan struct{})
+	)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // not unlocked: the thread ends with the goroutine, in whatever namespace it is
+		for i, space := range spaces {
+			if i > 0 { // the first is our own
+				if err := unix.Setns(int(space.(*os.File).Fd()), unix.CLONE_NEWNET); err != nil {
+					continue // ended, or another user's
+				}
+			}
+			l, err := link.AttachNetfilter(link.NetfilterOptions{
+				Program: prog, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: lastPriority,
+			})
+			if err != nil {
+				first = fmt.Errorf("netfilter hook: %w", err)
+				return
+			}
+			links = append(links, l)
+		}
+	}()
+	<-done
+	if first != nil {
+		closeAll(links)
+		return nil, first
+	}
+	return links, nil
+}
+
+// networkNamespaces opens our own and then each other one that is in use.
+func networkNamespaces() ([]io.Closer, error) {
+	own, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace: %w", err)
+	}
+	spaces := []io.Closer{own}
+	name, _ := os.Readlink("/proc/self/ns/net")
+	seen := map[string]bool{name: true}
+	processes, _ := os.ReadDir("/proc")
+	for _, p := range processes {
+		file := path.Join("/proc", p.Name(), "ns/net")
+		name, err := os.Readlink(file)
+		if err != nil || seen[name] {
+			continue
+		}
+		seen[name] = true
+		if space, err := os.Open(file); err == nil {
+			spaces = append(spaces, space)
+		}
+	}
+	return spaces, nil
+}
+
+func closeAll(list []io.Closer) {
+	var errs []error
+	for _, c := range list {
+		errs = append(errs, c.Close())
+	}
+	_ = errors.Join(errs...) // closing a descriptor detaches, whatever it says
+}
+
+// onlineCPUs reads the list of CPUs that run now.
+func onlineCPUs() ([]int, error) {
+	data, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return nil, err
+	}
+	return parseCPUs(strings.TrimSpace(string(data)))
+}
+
+// parseCPUs reads the kernel's list format: 0-3,8.
+func parseCPUs(list string) ([]int, error) {
+	var cpus []int
+	for span := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(span, "-")
+		if !isRange {
+			to = from
+		}
+		a, errA := strconv.Atoi(from)
+		b, errB := strconv.Atoi(to)
+		if err := errors.Join(errA, errB); err != nil || a > b {
+			return nil, fmt.Errorf("list of CPUs %q: not a range", list)
+		}
+		for ; a <= b; a++ {
+			cpus = append(cpus, a)
+		}
+	}
+	return cpus, nil
+}

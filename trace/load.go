@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// probe is a room that is attached by one of its sources.
+type probe struct {
+	room     *Room
+	source   *Source
+	programs map[string]*ebpf.Program
+	tables   []*liveTable
+	links    []io.Closer
+}
+
+// holds tells whether a source's condition is true on this machine.
+func (s *Source) holds(possibleCPUs int) error {
+	if s.When == "" {
+		return nil
+	}
+	limit, ok := strings.CutPrefix(s.When, "cpus <= ")
+	n, err := strconv.Atoi(limit)
+	if !ok || err != nil {
+		return fmt.Errorf("condition %q is not understood", s.When)
+	}
+	if possibleCPUs > n {
+		return fmt.Errorf("meant for %s, this machine can have %d", s.When, possibleCPUs)
+	}
+	return nil
+}
+
+// load loads a room's programs of one source and attaches them. Table numbers
+// start at firstID.
+func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) {
+	spec := room.spec.Copy()
+	for name := range spec.Programs {
+		if !slices.Contains(source.Programs, name) {
+			delete(spec.Programs, name)
+		}
+	}
+	for _, m := range spec.Maps {
+		if strings.HasPrefix(m.Name, "percpu_") || isTable(m) {
+			m.MaxEntries = uint32(s.cpus)
+		}
+	}
+	fill(spec.Maps["kermit_rings"], s.rings)
+	fill(spec.Maps["kermit_control"], s.control)
+	if inner := spec.Maps["kermit_rings"]; inner != nil {
+		inner.InnerMap.MaxEntries = uint32(s.ringSize)
+	}
+	if err := setVariables(spec, room, firstID, s); err != nil {
+		return nil, err
+	}
+	options := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
+	for name, m := range map[string]*ebpf.Map{"kermit_rings": s.rings, "kermit_control": s.control} {
+		if spec.Maps[name] != nil {
+			options.MapReplacements[name] = m
+		}
+	}
+	options.Programs.KernelTypes = s.kernel
+	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err != nil {
+		return nil, err
+	}
+	defer coll.Close()
+	p := &probe{room: room, source: source, programs: map[string]*ebpf.Program{}}
+	for _, name := range source.Programs {
+		links, err := attach(spec.Programs[name], coll.Programs[name])
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("program %s: %w", name, err)
+		}
+		p.links = append(p.links, links...)
+		p.programs[name] = coll.DetachProgram(name)
+	}
+	for i, shape := range room.Tables {
+		t, err := newLiveTable(shape, source, coll.Maps[shape.Name], firstID+i, s.cpus)
+		if err != nil {
+			p.close()
+			return nil, err
+		}
+		p.tables = append(p.tables, t)
+	}
+	return p, nil
+}
+
+func (p *probe) detach() {
+	closeAll(p.links)
+	p.links = nil
+}
+
+func (p *probe) close() {
+	p.detach()
+	for _, prog := range p.programs {
+		_ = prog.Close()
+	}
+}
+
+// misses counts the events for which the kernel did not run a program at all.
+func (p *probe) misses() uint64 {
+	var n uint64
+	for _, prog := range p.programs {
+		if stats, err := prog.Stats(); err == nil {
+			n += stats.RecursionMisses
+		}
+	}
+	return n
+}
+
+func isTable(m *ebpf.MapSpec) bool {
+	value, ok := m.Value.(*btf.Struct)
+	return ok && value.Name == m.Name+"_table"
+}
+
+// fill makes a spec agree with the shared map that takes its place.
+func fill(spec *ebpf.MapSpec, m *ebpf.Map) {
+	if spec != nil {
+		spec.MaxEntries = m.MaxEntries()
+	}
+}
+
+func setVariables(spec *ebpf.CollectionSpec, room *Room, firstID int, s *Session) error {
+	values := map[string]any{
+		"kermit_cpus":       uint32(s.cpus),
+		"kermit_wake_bytes": uint64(s.ringSize / 4),
+		"kermit_page_shift": uint32(bits.TrailingZeros(uint(os.Getpagesize()))),
+	}
+	for i, shape := range room.Tables {
+		values[shape.Name+"_id"] = uint32(firstID + i)
+	}
+	for name, value := range values {
+		v := spec.Variables[name]
+		if v == nil {
+			continue // the room does not use it
+		}
+		if err := v.Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// explain says in a line why a source does not work here.
+func explain(err error) string {
+	var v *ebpf.VerifierError
+	if errors.As(err, &v) {
+		return fmt.Sprintf("the kernel refuses the program: %v", v.Cause)
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

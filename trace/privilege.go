@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrPrivilege says which capabilities are missing.
+type ErrPrivilege struct{ Missing []string }
+
+func (e *ErrPrivilege) Error() string {
+	return "attach probes: missing " + strings.Join(e.Missing, ", ")
+}
+
+// needed are the capabilities that attaching takes. CAP_NET_ADMIN is asked for
+// by the kernel only where a hook uses netfilter.
+var needed = []struct {
+	name string
+	bit  uint
+}{{"CAP_BPF", unix.CAP_BPF}, {"CAP_PERFMON", unix.CAP_PERFMON}}
+
+// privileged tells whether probes can be attached at all.
+func privileged() error {
+	effective, err := effectiveCapabilities()
+	if err != nil {
+		return err
+	}
+	if effective&(1<<unix.CAP_SYS_ADMIN) != 0 {
+		return nil // includes both
+	}
+	var missing []string
+	for _, c := range needed {
+		if effective&(1<<c.bit) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if missing != nil {
+		return &ErrPrivilege{missing}
+	}
+	return nil
+}
+
+func effectiveCapabilities() (uint64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+		}
+	}
+	return 0, fmt.Errorf("read capabilities: /proc/self/status has no CapEff")
+}
+
+// drop gives up every capability, in all threads, and under sudo becomes the
+// user who called it. From Linux 5.19 on nothing that is left to do takes one;
+// before, any use of bpf() takes CAP_BPF.
+func drop() error {
+	if err := becomeInvoker(); err != nil {
+		return err
+	}
+	var keep uint64
+	if !atLeast(5, 19) {
+		keep = 1 << unix.CAP_BPF
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{
+		{Effective: uint32(keep), Permitted: uint32(keep)},
+		{Effective: uint32(keep >> 32), Permitted: uint32(keep >> 32)},
+	}
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,
+		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
+	if errno != 0 {
+		return fmt.Errorf("drop capabilities: %w", errno)
+	}
+	return nil
+}
+
+// becomeInvoker switches to SUDO_UID and SUDO_GID, if we are root and they
+// are set.
+func becomeInvoker() error {
+	uid, errUID := strconv.Atoi(os.Getenv("SUDO_UID"))
+	gid, errGID := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if os.Geteuid() != 0 || errUID != nil || errGID != nil || uid == 0 {
+		return nil
+	}
+	if !atLeast(5, 19) {
+		// The change of user would take CAP_BPF away as well.
+		if _, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0); errno != 0 {
+			return fmt.Errorf("keep capabilities: %w", errno)
+		}
+	}
+	if err := syscall.Setgroups([]int{gid}); err != nil {
+		return fmt.Errorf("become user %d: %w", uid, err)
+	}
+	if err := syscall.Setgid(gid); err != nil {
+		return fmt.Errorf("become user %d: %w", uid, err)
+	}
+	if err := syscall.Setuid(uid); err != nil {
+		return fmt.Errorf("become user %d: %w", uid, err)
+	}
+	return nil
+}
+
+// atLeast compares the running kernel's version.
+func atLeast(major, minor int) bool {
+	var u unix.Utsname
+	_ = unix.Uname(&u) // cannot fail with a valid pointer
+	var a, b int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); err != nil {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}
