@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/kermit-trace/kermit/stream"
@@ -55,6 +56,9 @@ func (p *pump) copy() error {
 			}
 			return nil
 		}
+		if f.Kind == stream.KindTable && p.owns(f.Table.Name) {
+			return fmt.Errorf("table %s comes from the tracer's side: the stream has passed another kbench", f.Table.Name)
+		}
 		if err := p.out.Copy(f); err != nil {
 			return fmt.Errorf("%w: %w", ErrDownstream, err)
 		}
@@ -66,12 +70,13 @@ func (p *pump) copy() error {
 	}
 }
 
+func (p *pump) owns(table string) bool {
+	return slices.ContainsFunc(p.tables, func(t *stream.Table) bool { return t.Name == table })
+}
+
 // declare completes the handshake.
 func (p *pump) declare() error {
 	for _, t := range p.tables {
-		if p.in.Table(t.Name) != nil {
-			return fmt.Errorf("the stream has a table %s already: it has passed another session", t.Name)
-		}
 		if err := p.out.Table(t); err != nil {
 			return fmt.Errorf("%w: %w", ErrDownstream, err)
 		}
