@@ -76,10 +76,9 @@ func TestFauxInTheBackground(t *testing.T) {
 }
 
 func TestFauxWithoutTerminal(t *testing.T) {
-	alone := func(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 	t.Run("duration", func(t *testing.T) {
 		began := time.Now()
-		r := start(t, []string{}, []string{"run", "faux", "--duration", "300ms"}, alone).wait()
+		r := start(t, []string{}, []string{"run", "faux", "--duration", "300ms"}, withoutTerminal).wait()
 		r.expect(t, 0)
 		if took := time.Since(began); took < 300*time.Millisecond || !r.ended() {
 			t.Errorf("it took %s, ended: %v", took, r.ended())
@@ -93,7 +92,7 @@ func TestFauxWithoutTerminal(t *testing.T) {
 	})
 	for name, sig := range map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
-			p := start(t, []string{}, []string{"run", "faux"}, alone)
+			p := start(t, []string{}, []string{"run", "faux"}, withoutTerminal)
 			p.await("Started benchmark faux")
 			check(t, p.kbench.Process.Signal(sig))
 			r := p.wait()
@@ -104,6 +103,8 @@ func TestFauxWithoutTerminal(t *testing.T) {
 		})
 	}
 }
+
+func withoutTerminal(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 func TestUsage(t *testing.T) {
 	for _, c := range []struct {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -201,9 +202,12 @@ func TestCutStream(t *testing.T) {
 		{"-garbage", "byte 0xc1 starts no value of this format"},
 	} {
 		t.Run(c.flag, func(t *testing.T) {
-			done := filepath.Join(t.TempDir(), "done")
-			r := run(t, []string{c.flag, "100ms"}, script("sleep 0.4; touch "+done)...)
-			r.expect(t, 125, "kbench: stream: byte ", c.text, "; the job goes on, unrecorded\n")
+			on, done := filepath.Join(t.TempDir(), "on"), filepath.Join(t.TempDir(), "done")
+			p := start(t, []string{c.flag, "100ms"}, script("until [ -e "+on+" ]; do sleep 0.02; done; touch "+done))
+			p.await("; the job goes on, unrecorded\n")
+			check(t, os.WriteFile(on, nil, 0o644))
+			r := p.wait()
+			r.expect(t, 125, "kbench: stream: byte ", c.text)
 			if !exists(done) {
 				t.Error("the job was ended")
 			}
@@ -218,9 +222,12 @@ func TestCutStream(t *testing.T) {
 }
 
 func TestTracerThatEndsFirst(t *testing.T) {
-	done := filepath.Join(t.TempDir(), "done")
-	r := run(t, []string{"-duration", "50ms"}, script("sleep 0.3; touch "+done+"; exit 5")...)
-	r.expect(t, 5, "kbench: the tracer ended first; the job goes on, unrecorded\n")
+	on, done := filepath.Join(t.TempDir(), "on"), filepath.Join(t.TempDir(), "done")
+	p := start(t, []string{"-duration", "50ms"}, script("until [ -e "+on+" ]; do sleep 0.02; done; touch "+done+"; exit 5"))
+	p.await("kbench: the tracer ended first; the job goes on, unrecorded\n")
+	check(t, os.WriteFile(on, nil, 0o644))
+	r := p.wait()
+	r.expect(t, 5)
 	if !exists(done) || !r.ended() || len(r.rows["marker"]) != 2 {
 		t.Errorf("job done: %v, stream ended: %v, markers %v", exists(done), r.ended(), r.rows["marker"])
 	}
@@ -268,13 +275,23 @@ func TestWithoutTracerItMakesTheStream(t *testing.T) {
 	}
 }
 
-func TestFullPipeOfFrames(t *testing.T) {
+func TestManyFrames(t *testing.T) {
 	const frames = 100_000
 	began := time.Now()
-	r := run(t, []string{"-frames", strconv.Itoa(frames)}, script("sleep 0.1")...)
+	p := start(t, []string{"-frames", strconv.Itoa(frames)}, []string{"run", "faux"}, withoutTerminal)
+	go func() {
+		for range 6000 {
+			if strings.Contains(p.tlog.String(), "tracer: all frames are written") {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = p.kbench.Process.Signal(syscall.SIGTERM)
+	}()
+	r := p.wait()
 	r.expect(t, 0)
-	if n := len(r.rows["tick"]); n < 2 || !r.ended() {
-		t.Fatalf("%d ticks, ended: %v", n, r.ended())
+	if n := len(r.rows["tick"]); n < frames || !r.ended() {
+		t.Fatalf("%d ticks, want at least %d; ended: %v", n, frames, r.ended())
 	}
 	for i, row := range r.rows["tick"] {
 		if row["n"] != int64(i) {

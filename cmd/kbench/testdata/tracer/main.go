@@ -115,6 +115,9 @@ func write(w *stream.Writer, h *stream.Header, out io.Writer, stopped chan struc
 		if err := send(n, false); err != nil {
 			return err
 		}
+		if n+1 == *frames {
+			fmt.Fprintln(os.Stderr, "tracer: all frames are written")
+		}
 		pause := 5 * time.Millisecond
 		if n < *frames {
 			pause = 0
