@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	_ "gonum.org/v1/plot/vg/vgimg" // png
+	_ "gonum.org/v1/plot/vg/vgsvg" // svg
+)
+
+const (
+	plotWidth  = 24 * vg.Centimeter
+	plotHeight = 13 * vg.Centimeter
+	// plotBins is the number of steps of time that a plot can show: finer ones
+	// fall on one pixel, and are drawn as the lowest and highest value in it.
+	plotBins = 1600
+	// plotLegend is the number of lines that have a colour and a name of their
+	// own. Where there are more, processes of one name share one.
+	plotLegend = 8
+)
+
+// palette is Okabe and Ito's, which the colour-blind can tell apart, and gray
+// for the rest.
+var palette = []color.Color{
+	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+	color.RGBA{0x00, 0x00, 0x00, 0xff}, color.RGBA{0xb5, 0xa6, 0x00, 0xff},
+}
+
+var gray = color.RGBA{0xb0, 0xb0, 0xb0, 0xff}
+
+// curve is one process's memory over time.
+type curve struct {
+	collection string
+	pid        int64
+	name       string
+	peak       float64
+	points     plotter.XYs // seconds since the collection's first row, bytes
+}
+
+// PlotRSS draws the answer of the summary rss: one line a process, all
+// collections from a common zero. format is "png" or "svg".
+func (d *DB) PlotRSS(ctx context.Context, q Query, to io.Writer, format string) error {
+	curves, err := d.curves(ctx, q)
+	if err != nil {
+		return err
+	}
+	if len(curves) == 0 {
+		return fmt.Errorf("plot rss: no memory of such a process was recorded")
+	}
+	unit, name := 1.0, "bytes"
+	peak := slices.MaxFunc(curves, func(a, b *curve) int { return cmp.Compare(a.peak, b.peak) }).peak
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if peak/unit >= 1024 {
+			unit, name = unit*1024, u
+		}
+	}
+	p := canvas(name)
+	legend, err := d.draw(p, curves, unit)
+	if err != nil {
+		return err
+	}
+	p.Title.Text = "Resident memory"
+	if len(legend) == 1 {
+		p.Title.Text += " of " + legend[0]
+	}
+	w, err := p.WriterTo(plotWidth, plotHeight, format)
+	if err != nil {
+		return fmt.Errorf("plot rss: %w", err)
+	}
+	if _, err := w.WriteTo(to); err != nil {
+		return fmt.Errorf("write plot: %w", err)
+	}
+	return nil
+}
+
+// canvas is an empty plot of bytes in a unit over seconds.
+func canvas(unit string) *plot.Plot {
+	p := plot.New()
+	p.X.Label.Text = "time since the recording's first event (s)"
+	p.Y.Label.Text = "resident memory (" + unit + ")"
+	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font,
+		&p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
+		f.Variant = "Sans"
+		f.Size = vg.Points(10)
+	}
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	p.Title.Padding = vg.Points(8)
+	p.X.Padding, p.Y.Padding = 0, 0
+	p.X.Label.Padding, p.Y.Label.Padding = vg.Points(4), vg.Points(4)
+	p.Legend.Top = true
+	p.Legend.Padding = vg.Points(3)
+	p.Legend.ThumbnailWidth = vg.Points(22)
+	p.Legend.YOffs = -vg.Points(4)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xe6}, color.Gray{0xe6}
+	p.Add(grid)
+	return p
+}
+
+// draw adds the curves and the legend, whose texts it returns. The highest
+// come first in the legend and are drawn last, over the others.
+func (d *DB) draw(p *plot.Plot, curves []*curve, unit float64) ([]string, error) {
+	groups := d.group(curves)
+	var legend []string
+	lines := make([]*plotter.Line, 0, len(curves))
+	for i, g := range groups {
+		shade := palette[min(i, len(palette)-1)]
+		if i >= plotLegend {
+			shade = gray
+		}
+		for j, c := range g.curves {
+			for k := range c.points {
+				c.points[k].Y /= unit
+			}
+			line, err := plotter.NewLine(c.points)
+			if err != nil {
+				return nil, fmt.Errorf("plot %s: %w", c.name, err)
+			}
+			line.StepStyle = plotter.PostStep
+			line.Color = shade
+			line.Width = vg.Points(1.4)
+			lines = append(lines, line)
+			if j == 0 && i < plotLegend {
+				p.Legend.Add(g.label, line)
+				legend = append(legend, g.label)
+			}
+		}
+		if i == plotLegend {
+			p.Legend.Add(fmt.Sprintf("%d more", len(groups)-plotLegend), lines[len(lines)-1])
+		}
+	}
+	for _, line := range slices.Backward(lines) {
+		p.Add(line)
+	}
+	p.Y.Min = 0
+	p.Y.Max *= 1.06
+	if len(legend) == 1 {
+		p.Legend = plot.NewLegend() // the title says it
+	}
+	return legend, nil
+}
+
+// bunch is what shares a colour and a line in the legend.
+type bunch struct {
+	label  string
+	curves []*curve
+	peak   float64
+}
+
+// group gives each process its own colour, or, where they are too many, each
+// name in each collection.
+func (d *DB) group(curves []*curve) []*bunch {
+	each := len(curves) <= plotLegend
+	byKey := map[string]*bunch{}
+	var groups []*bunch
+	for _, c := range curves {
+		key := c.collection + "\x00" + c.name
+		if each {
+			key += fmt.Sprint("\x00", c.pid)
+		}
+		g := byKey[key]
+		if g == nil {
+			g = &bunch{}
+			byKey[key] = g
+			groups = append(groups, g)
+		}
+		g.curves = append(g.curves, c)
+		g.peak = max(g.peak, c.peak)
+	}
+	slices.SortStableFunc(groups, func(a, b *bunch) int { return cmp.Compare(b.peak, a.peak) })
+	for _, g := range groups {
+		c := g.curves[0]
+		g.label = cmp.Or(printable(c.name), "?")
+		if len(g.curves) > 1 {
+			g.label += fmt.Sprintf(" (%s processes)", groupDigits(int64(len(g.curves))))
+		} else {
+			g.label += fmt.Sprintf(" %d", c.pid)
+		}
+		if d.Several() {
+			g.label += ", " + d.shortID(c.collection)
+		}
+	}
+	return groups
+}
+
+// shortID is the collection's workload and the start of its id.
+func (d *DB) shortID(id string) string {
+	for _, c := range d.Collections {
+		if c.ID == id {
+			return c.Workload + " " + id[:min(len(id), 8)]
+		}
+	}
+	return id
+}
+
+// curves asks q and thins each process's steps to what a plot can show. A
+// process that was not seen to end goes on to the collection's last row.
+func (d *DB) curves(ctx context.Context, q Query) ([]*curve, error) {
+	text := fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE plotted AS
+SELECT collection_id, pid, name, ts_ns - min(ts_ns) OVER (PARTITION BY collection_id) AS ns, total_bytes
+FROM (
+%s
+) WHERE total_bytes IS NOT NULL`, strings.TrimRight(strings.TrimSpace(q.text), ";"))
+	if err := d.exec(ctx, text); err != nil {
+		return nil, err
+	}
+	rows, err := d.conn.QueryContext(ctx, fmt.Sprintf(`WITH last AS (SELECT max(ns) AS ns FROM plotted)
+SELECT collection_id, pid, coalesce(any_value(name), ''), min(plotted.ns) / 1e9, max(plotted.ns) / 1e9,
+       min(total_bytes)::DOUBLE, max(total_bytes)::DOUBLE,
+       arg_min(total_bytes, plotted.ns)::DOUBLE, arg_max(total_bytes, plotted.ns)::DOUBLE
+FROM plotted, last
+GROUP BY collection_id, pid, plotted.ns * %d // greatest(last.ns, 1)
+ORDER BY collection_id, pid, 4`, plotBins))
+	if err != nil {
+		return nil, fmt.Errorf("plot rss: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var list []*curve
+	ends := map[string]float64{}
+	for rows.Next() {
+		var c curve
+		var from, to, low, high, first, last float64
+		if err := rows.Scan(&c.collection, &c.pid, &c.name, &from, &to, &low, &high, &first, &last); err != nil {
+			return nil, fmt.Errorf("plot rss: %w", err)
+		}
+		if n := len(list); n == 0 || list[n-1].pid != c.pid || list[n-1].collection != c.collection {
+			list = append(list, &c)
+		}
+		list[len(list)-1].add(from, to, low, high, first, last)
+		ends[c.collection] = math.Max(ends[c.collection], to)
+	}
+	for _, c := range list {
+		if end := c.points[len(c.points)-1]; end.Y > 0 {
+			c.points = append(c.points, plotter.XY{X: ends[c.collection], Y: end.Y})
+		}
+	}
+	return list, rows.Err()
+}
+
+// add appends one bin: what stood at its ends, and its extremes between.
+func (c *curve) add(from, to, low, high, first, last float64) {
+	c.peak = math.Max(c.peak, high)
+	middle := from + (to-from)/2
+	for _, at := range []plotter.XY{{X: from, Y: first}, {X: middle, Y: low}, {X: middle, Y: high}, {X: to, Y: last}} {
+		if n := len(c.points); n == 0 || c.points[n-1] != at {
+			c.points = append(c.points, at)
+		}
+	}
+}
