@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
+BIN     := bin
 ROOMS   := $(patsubst bpf/%/,%,$(wildcard bpf/*/))
 OBJECTS := $(foreach r,$(ROOMS),bpf/$(r)/$(r).o)
 MULTIARCH := /usr/include/$(shell uname -m)-linux-gnu
@@ -15,9 +16,9 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build the four commands into bin/ (needs Go and g++)
-	@mkdir -p bin
-	CGO_ENABLED=0 go build -o bin/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
-	CGO_ENABLED=1 go build -o bin/ ./cmd/kstat
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
+	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
 
 .PHONY: generate
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)

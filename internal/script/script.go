@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package script runs test scripts (github.com/rogpeppe/go-internal/testscript)
+// against the four commands, freshly built, on the running kernel.
+//
+// In a script, ktrace, kbench, kparquet and kstat are on the PATH; ktrace runs
+// by sudo where the tests do not run as root. One command is added:
+//
+// $SUDO is empty for root. $ROOT is the source tree.
+//
+//	cc OUT FILE.c [FLAG …]   compiles a witness with gcc
+package script
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Run runs the scripts that the patterns name.
+func Run(t *testing.T, patterns ...string) {
+	t.Helper()
+	bin := commands(t)
+	var files []string
+	for _, p := range patterns {
+		found, err := filepath.Glob(p)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no script matches %s: %v", p, err)
+		}
+		files = append(files, found...)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: files,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH")+":/usr/sbin:/sbin")
+			if os.Geteuid() != 0 {
+				env.Setenv("SUDO", "sudo -n")
+			}
+			root, err := Root()
+			env.Setenv("ROOT", root)
+			return err
+		},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"cc": compile},
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
+
+var build struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// commands builds the commands once for all scripts of a test binary.
+func commands(t *testing.T) string {
+	t.Helper()
+	build.Do(func() {
+		root, err := Root()
+		if err != nil {
+			build.err = err
+			return
+		}
+		dir, err := os.MkdirTemp("", "kermit-bin-")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.dir = dir
+		out, err := exec.Command("make", "-C", root, "build", "BIN="+dir).CombinedOutput()
+		if err != nil {
+			build.err = fmt.Errorf("make build: %w\n%s", err, out)
+			return
+		}
+		build.err = wrapSudo(dir)
+	})
+	if build.err != nil {
+		t.Fatal(build.err)
+	}
+	return build.dir
+}
+
+// Clean removes what the tests of a binary built.
+func Clean() { _ = os.RemoveAll(build.dir) }
+
+// Main is for TestMain: it runs the tests and cleans up.
+func Main(m *testing.M) {
+	code := m.Run()
+	Clean()
+	os.Exit(code)
+}
+
+// wrapSudo replaces ktrace by a script that calls it with sudo.
+func wrapSudo(dir string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	real := filepath.Join(dir, "as-root", "ktrace")
+	if err := os.MkdirAll(filepath.Dir(real), 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, "ktrace"), real); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec sudo -n "+real+" \"$@\"\n"), 0o755)
+}
+
+// Root of the source tree: the folder that holds go.mod.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("no go.mod above the working directory")
+		}
+		dir = parent
+	}
+	return "", err
+}
+
+func compile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: cc OUT FILE.c [FLAG …]")
+	}
+	flags := append([]string{"-O1", "-Wall", "-static", "-pthread", "-o", args[0], args[1]}, args[2:]...)
+	ts.Check(ts.Exec("gcc", flags...))
+}
