@@ -68,7 +68,7 @@ func (p *place) mergeTable(parts []string, name string) error {
 	if _, err := entries.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	meta, err := parseMeta(last.KeyValueMetadata)
+	meta, err := parseMeta(last.KeyValueMetadata) // of the last part: the latest counters
 	if err != nil {
 		return err
 	}

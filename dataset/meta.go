@@ -16,6 +16,7 @@ import (
 type Meta struct {
 	Doc          string            // what one row is
 	Columns      map[string]string // column -> doc
+	Order        []string          // columns as the stream declared them
 	Source       string            // how the table was filled
 	Unobservable []string          // columns or facts that the source cannot see
 	Attrs        map[string]string // facts about all rows
@@ -48,6 +49,7 @@ func (c *Counters) Balanced() bool { return c.Seen == c.Filtered+c.Emitted+c.Los
 const (
 	keyDoc          = "kermit.doc"
 	keyColumns      = "kermit.columns"
+	keyOrder        = "kermit.order"
 	keySource       = "kermit.source"
 	keyUnobservable = "kermit.unobservable"
 	keyAttrs        = "kermit.attrs"
@@ -93,6 +95,7 @@ func (m *Meta) pairs() []format.KeyValue {
 		texts = append(texts, format.KeyValue{Key: key, Value: string(b)})
 	}
 	add(keyColumns, m.Columns)
+	add(keyOrder, m.Order)
 	add(keyUnobservable, m.Unobservable)
 	add(keyAttrs, m.Attrs)
 	add(keyHeader, m.Header)
@@ -120,6 +123,8 @@ func parseMeta(pairs []format.KeyValue) (*Meta, error) {
 			m.Complete = p.Value == "true"
 		case keyColumns:
 			err = json.Unmarshal([]byte(p.Value), &m.Columns)
+		case keyOrder:
+			err = json.Unmarshal([]byte(p.Value), &m.Order)
 		case keyUnobservable:
 			err = json.Unmarshal([]byte(p.Value), &m.Unobservable)
 		case keyAttrs:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -311,6 +310,7 @@ func (w *Writer) metas() []*Meta {
 		}
 		for _, c := range t.decl.Columns {
 			m.Columns[c.Name] = c.Doc
+			m.Order = append(m.Order, c.Name)
 		}
 		if c := w.counters[t.decl.Name]; c != nil {
 			now := *c
@@ -319,49 +319,4 @@ func (w *Writer) metas() []*Meta {
 		out[i] = m
 	}
 	return out
-}
-
-// ID of the collection, "" before the stream's header came.
-func (w *Writer) ID() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.id
-}
-
-// count takes the counters that a batch of hook_stats carries.
-func (w *Writer) count(b *stream.Batch) {
-	column := map[string]*stream.Vector{}
-	for i, c := range b.Table.Columns {
-		if !b.Columns[i].Null {
-			column[c.Name] = &b.Columns[i]
-		}
-	}
-	names := column["table_name"]
-	if names == nil || names.Type != stream.Str {
-		return
-	}
-	number := func(name string, row int) int64 {
-		v := column[name]
-		if v == nil || v.Type == stream.Str || v.Type == stream.F64 {
-			return 0
-		}
-		return v.Int(row)
-	}
-	for row := range b.Rows {
-		w.counters[strings.Clone(names.Text(row))] = &Counters{
-			Seen: number("seen", row), Filtered: number("filtered", row), Emitted: number("emitted", row),
-			LostRing: number("lost_ring", row), LostOther: number("lost_other", row),
-			Missed: number("missed", row), Rows: number("rows", row), Final: number("final", row) != 0,
-		}
-	}
-}
-
-// lastText is the column's text in the last row, or the one known so far.
-func lastText(b *stream.Batch, name, known string) string {
-	for i, c := range b.Table.Columns {
-		if v := &b.Columns[i]; c.Name == name && c.IsText() && !v.Null {
-			return v.Text(b.Rows - 1)
-		}
-	}
-	return known
 }
