@@ -177,8 +177,13 @@ int BPF_PROG(nearly, struct mm_struct *mm, int member)
 	struct change c = find_owner(mm);
 
 	if (member >= 0 && member < MEMBERS) {
-		s64 pages = BPF_CORE_READ(mm, rss_stat[member].count);
+		/* By hand: the kernel's percpu_counter is larger than the part of it that is declared here. */
+		void *counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+				member * bpf_core_type_size(struct percpu_counter) +
+				bpf_core_field_offset(struct percpu_counter, count);
+		s64 pages = 0;
 
+		bpf_probe_read_kernel(&pages, sizeof(pages), counter);
 		changed(&c, member, pages > 0 ? pages : 0);
 	}
 	return 0;

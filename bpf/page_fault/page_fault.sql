@@ -19,7 +19,7 @@ latency AS (
                / sum(count(*)) OVER (PARTITION BY collection_id, comm) AS share
     FROM page_fault
     WHERE latency_ns IS NOT NULL
-    GROUP BY ALL
+    GROUP BY collection_id, comm, latency_ns
 ),
 quantile AS (
     SELECT collection_id, comm,
