@@ -21,7 +21,7 @@ latency AS (
                / sum(count(*)) OVER (PARTITION BY collection_id, pid, since_ns) AS share
     FROM fault
     WHERE latency_ns IS NOT NULL
-    GROUP BY ALL
+    GROUP BY collection_id, pid, since_ns, latency_ns
 ),
 quantile AS (
     SELECT collection_id, pid, since_ns,

@@ -86,16 +86,10 @@ func (d *DB) start(ctx context.Context, o Options) (err error) {
 	if d.conn, err = d.pool.Conn(ctx); err != nil {
 		return fmt.Errorf("start duckdb: %w", err)
 	}
-	for _, set := range []string{
-		"SET temp_directory = " + quoteText(d.spill),
-		"SET memory_limit = " + quoteText(o.Memory),
-		"SET lock_configuration = true",
-	} {
-		if err := d.exec(ctx, set); err != nil {
-			return err
-		}
+	if err := d.exec(ctx, "SET memory_limit = "+quoteText(o.Memory)); err != nil {
+		return fmt.Errorf("limit memory to %q: %w", o.Memory, err)
 	}
-	return nil
+	return d.exec(ctx, "SET temp_directory = "+quoteText(d.spill)+"; SET lock_configuration = true")
 }
 
 // Close ends DuckDB and removes its temporary files.

@@ -5,19 +5,22 @@ package query
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	_ "gonum.org/v1/plot/vg/vgimg" // png
-	_ "gonum.org/v1/plot/vg/vgsvg" // svg
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 const (
@@ -47,7 +50,7 @@ type curve struct {
 	pid        int64
 	name       string
 	peak       float64
-	points     plotter.XYs // seconds since the collection's first row, bytes
+	points     plotter.XYs // seconds since the collection's first event shown, bytes
 }
 
 // PlotRSS draws the answer of the summary rss: one line a process, all
@@ -58,39 +61,34 @@ func (d *DB) PlotRSS(ctx context.Context, q Query, to io.Writer, format string) 
 		return err
 	}
 	if len(curves) == 0 {
-		return fmt.Errorf("plot rss: no memory of such a process was recorded")
+		return errors.New("plot rss: no memory of such a process was recorded")
 	}
-	unit, name := 1.0, "bytes"
 	peak := slices.MaxFunc(curves, func(a, b *curve) int { return cmp.Compare(a.peak, b.peak) }).peak
+	unit, name := 1.0, "bytes"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
 		if peak/unit >= 1024 {
 			unit, name = unit*1024, u
 		}
 	}
-	p := canvas(name)
-	legend, err := d.draw(p, curves, unit)
-	if err != nil {
+	p := newPlot(name)
+	legend := plot.NewLegend()
+	legend.TextStyle = p.Legend.TextStyle
+	legend.Left, legend.Top = true, true
+	legend.Padding = vg.Points(4)
+	legend.ThumbnailWidth = vg.Points(18)
+	if err := d.draw(p, &legend, curves, unit); err != nil {
 		return err
 	}
-	p.Title.Text = "Resident memory"
-	if len(legend) == 1 {
-		p.Title.Text += " of " + legend[0]
-	}
-	w, err := p.WriterTo(plotWidth, plotHeight, format)
-	if err != nil {
-		return fmt.Errorf("plot rss: %w", err)
-	}
-	if _, err := w.WriteTo(to); err != nil {
-		return fmt.Errorf("write plot: %w", err)
-	}
-	return nil
+	return paint(p, &legend, to, format)
 }
 
-// canvas is an empty plot of bytes in a unit over seconds.
-func canvas(unit string) *plot.Plot {
+// newPlot is an empty plot of bytes in a unit over seconds.
+func newPlot(unit string) *plot.Plot {
 	p := plot.New()
-	p.X.Label.Text = "time since the recording's first event (s)"
+	p.Title.Text = "Resident memory"
+	p.X.Label.Text = "time since the first event shown (s)"
 	p.Y.Label.Text = "resident memory (" + unit + ")"
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	for _, f := range []*font.Font{&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font,
 		&p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font} {
 		f.Variant = "Sans"
@@ -100,57 +98,85 @@ func canvas(unit string) *plot.Plot {
 	p.Title.Padding = vg.Points(8)
 	p.X.Padding, p.Y.Padding = 0, 0
 	p.X.Label.Padding, p.Y.Label.Padding = vg.Points(4), vg.Points(4)
-	p.Legend.Top = true
-	p.Legend.Padding = vg.Points(3)
-	p.Legend.ThumbnailWidth = vg.Points(22)
-	p.Legend.YOffs = -vg.Points(4)
 	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xe6}, color.Gray{0xe6}
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xdd}, color.Gray{0xdd}
 	p.Add(grid)
 	return p
 }
 
-// draw adds the curves and the legend, whose texts it returns. The highest
-// come first in the legend and are drawn last, over the others.
-func (d *DB) draw(p *plot.Plot, curves []*curve, unit float64) ([]string, error) {
-	groups := d.group(curves)
-	var legend []string
-	lines := make([]*plotter.Line, 0, len(curves))
-	for i, g := range groups {
-		shade := palette[min(i, len(palette)-1)]
-		if i >= plotLegend {
-			shade = gray
+// ticks at round numbers, some six of them.
+func ticks(from, to float64) []plot.Tick {
+	step := math.Pow(10, math.Floor(math.Log10((to-from)/6)))
+	for _, f := range []float64{1, 2, 5, 10} {
+		if (to-from)/(step*f) <= 8 {
+			step *= f
+			break
 		}
+	}
+	if step <= 0 || math.IsNaN(step) || math.IsInf(step, 0) {
+		return []plot.Tick{{Value: from, Label: strconv.FormatFloat(from, 'g', 4, 64)}}
+	}
+	var list []plot.Tick
+	for i := math.Ceil(from / step); i*step <= to; i++ {
+		list = append(list, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 4, 64)})
+	}
+	return list
+}
+
+// draw adds the curves and the legend. The highest come first in the legend
+// and are drawn last, over the others.
+func (d *DB) draw(p *plot.Plot, legend *plot.Legend, curves []*curve, unit float64) error {
+	groups := d.group(curves)
+	var lines []*plotter.Line
+	for i, g := range groups {
 		for j, c := range g.curves {
 			for k := range c.points {
 				c.points[k].Y /= unit
 			}
 			line, err := plotter.NewLine(c.points)
 			if err != nil {
-				return nil, fmt.Errorf("plot %s: %w", c.name, err)
+				return fmt.Errorf("plot %s: %w", c.name, err)
 			}
 			line.StepStyle = plotter.PostStep
-			line.Color = shade
 			line.Width = vg.Points(1.4)
-			lines = append(lines, line)
-			if j == 0 && i < plotLegend {
-				p.Legend.Add(g.label, line)
-				legend = append(legend, g.label)
+			line.Color = gray
+			if i < plotLegend {
+				line.Color = palette[i]
 			}
-		}
-		if i == plotLegend {
-			p.Legend.Add(fmt.Sprintf("%d more", len(groups)-plotLegend), lines[len(lines)-1])
+			lines = append(lines, line)
+			switch {
+			case j == 0 && i < plotLegend:
+				legend.Add(g.label, line)
+			case j == 0 && i == plotLegend:
+				legend.Add(fmt.Sprintf("%d more", len(groups)-plotLegend), line)
+			}
 		}
 	}
 	for _, line := range slices.Backward(lines) {
 		p.Add(line)
 	}
 	p.Y.Min = 0
-	p.Y.Max *= 1.06
-	if len(legend) == 1 {
-		p.Legend = plot.NewLegend() // the title says it
+	p.Y.Max *= 1.05
+	return nil
+}
+
+// paint puts the plot on paper, the legend to its right.
+func paint(p *plot.Plot, legend *plot.Legend, to io.Writer, format string) error {
+	const margin = 10 // points
+	var paper vg.CanvasWriterTo = vgsvg.New(plotWidth, plotHeight)
+	if format == "png" {
+		paper = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(plotWidth, plotHeight), vgimg.UseDPI(144))}
 	}
-	return legend, nil
+	all := draw.New(paper)
+	all.FillPolygon(color.White, []vg.Point{{}, {X: plotWidth}, {X: plotWidth, Y: plotHeight}, {Y: plotHeight}})
+	all = draw.Crop(all, margin, -margin, margin, -margin)
+	side := legend.Rectangle(all).Size().X
+	p.Draw(draw.Crop(all, 0, -side-margin, 0, 0))
+	legend.Draw(draw.Crop(all, all.Rectangle.Size().X-side, 0, 0, -3*margin))
+	if _, err := paper.WriteTo(to); err != nil {
+		return fmt.Errorf("write plot: %w", err)
+	}
+	return nil
 }
 
 // bunch is what shares a colour and a line in the legend.

@@ -5,13 +5,13 @@
 -- total      file + anon + shmem, as VmRSS in /proc/PID/status; swap is beside it
 -- NULL       unknown yet: the process began before the recording and this counter has not changed since
 --            (the total counts an unknown shmem as 0)
--- The last row of a process that ended is 0. A process that a fork made begins with 0.
+-- A process that ended is 0 from then on, although the kernel takes a while to free its pages.
 --
 -- parameters, NULL or not set for none:
 --   SET VARIABLE process = 'redis-server';   processes of this name (the kernel keeps 15 bytes of it)
 --   SET VARIABLE pid = 4711;                 processes with this pid
 --   SET VARIABLE window_ns = 100000000;      one row for each process and 100 ms: what stood at the window's end
---                                            (of a process that ended in it: before its end); ts_ns is its start
+--                                            (of a process that ended in it: before that); ts_ns is its start
 
 WITH change AS (
     SELECT r.collection_id, r.tgid AS pid, p.name, p.since_ns, p.start_ns, p.end_ns, r.ts_ns, r.member, r."count" AS pages
@@ -20,6 +20,7 @@ WITH change AS (
         ON r.collection_id = p.collection_id AND r.tgid = p.pid AND r.ts_ns BETWEEN p.since_ns AND p.until_ns
     WHERE (getvariable('process') IS NULL OR p.name = getvariable('process')[:15])
       AND (getvariable('pid') IS NULL OR r.tgid = getvariable('pid'))
+      AND (p.end_ns IS NULL OR r.ts_ns <= p.end_ns)
 ),
 member AS (
     SELECT * EXCLUDE (member, pages),
@@ -35,21 +36,19 @@ member AS (
 step AS (
     SELECT *, file + anon + coalesce(shmem, 0) AS total FROM member
     UNION ALL BY NAME
-    SELECT collection_id, pid, any_value(name) AS name, since_ns, greatest(any_value(end_ns), max(ts_ns)) AS ts_ns,
+    SELECT collection_id, pid, any_value(name) AS name, since_ns, any_value(end_ns) AS ts_ns,
            max(n) + 1 AS n, 0 AS file, 0 AS anon, 0 AS shmem, 0 AS swap, 0 AS total
     FROM member
     WHERE getvariable('window_ns') IS NULL
     GROUP BY collection_id, pid, since_ns
     HAVING any_value(end_ns) IS NOT NULL
-       AND arg_max(coalesce(file, 0) + coalesce(anon, 0) + coalesce(shmem, 0) + coalesce(swap, 0), n) > 0
 ),
 -- With a window: its last row, and the last one before it where nothing changed.
 sampled AS (
     SELECT *, ts_ns // getvariable('window_ns') AS k
     FROM step
     WHERE getvariable('window_ns') IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY collection_id, pid, since_ns, k
-                               ORDER BY ts_ns <= coalesce(end_ns, ts_ns) DESC, n DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY collection_id, pid, since_ns, k ORDER BY n DESC) = 1
 ),
 recorded AS (
     SELECT collection_id, max(ts_ns) // getvariable('window_ns') AS k FROM mm_rss_stat

@@ -34,18 +34,17 @@ func (d *DB) Script(ctx context.Context, text string) (Query, error) {
 	if len(statements) == 0 {
 		return Query{}, errors.New("no SQL statement")
 	}
-	unknown, err := d.provide(ctx, text)
+	known, err := d.provide(ctx, text)
 	if err != nil {
 		return Query{}, err
 	}
-	named, err := duckdb.GetTableNames(d.conn, text, false)
-	if err != nil {
-		return Query{}, err
-	}
-	if len(statements) > 1 || len(named) == 0 || len(unknown) > 0 {
+	if _, err := d.check(ctx, statements[0]); known == 0 || isMissing(err) {
+		// SHOW TABLES, information_schema; or a name that DuckDB can correct.
+		used := d.used
 		if err := d.provideAll(ctx); err != nil {
 			return Query{}, err
 		}
+		d.used = used // the answer is not about all of them
 	}
 	last := len(statements) - 1
 	for i, s := range statements {
@@ -54,7 +53,7 @@ func (d *DB) Script(ctx context.Context, text string) (Query, error) {
 			return Query{}, err
 		}
 		if i == last {
-			return Query{text: s, bare: kind != duckdb.STATEMENT_TYPE_SELECT}, nil
+			return Query{text: s, bare: kind != duckdb.STATEMENT_TYPE_SELECT, plan: kind == duckdb.STATEMENT_TYPE_EXPLAIN}, nil
 		}
 		if err := d.exec(ctx, s); err != nil {
 			return Query{}, err
@@ -91,6 +90,15 @@ func firstWord(text string) string {
 	}
 	return "nothing"
 }
+
+// isMissing tells DuckDB's error about a name that it does not know.
+func isMissing(err error) bool {
+	var e *duckdb.Error
+	return errors.As(err, &e) && e.Type == duckdb.ErrorTypeCatalog
+}
+
+// literal is a text.
+var literal = regexp.MustCompile(`(?s)'(?:[^']|'')*'|\$\$.*?\$\$`)
 
 // skipped are the parts of SQL in which a semicolon or a comment means nothing.
 var skipped = regexp.MustCompile(`(?s)^(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)`)

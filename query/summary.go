@@ -65,6 +65,9 @@ func firstComment(text string) string {
 	return ""
 }
 
+// missingTable finds the name in DuckDB's words.
+var missingTable = regexp.MustCompile(`Table with name "?(\w+)"? does not exist`)
+
 // MissingTableError says that a summary's table was not recorded.
 type MissingTableError struct {
 	Table    string
@@ -96,11 +99,18 @@ func (d *DB) Summarize(ctx context.Context, s Summary) (Query, error) {
 			}
 		}
 	}
-	unknown, err := d.provide(ctx, s.SQL)
-	if err != nil {
-		return Query{}, fmt.Errorf("summary %s: %w", s.Name, err)
+	if len(missing) == 0 {
+		if _, err := d.provide(ctx, s.SQL); err != nil {
+			return Query{}, fmt.Errorf("summary %s: %w", s.Name, err)
+		}
+		_, err := d.check(ctx, s.SQL)
+		if m := missingTable.FindStringSubmatch(fmt.Sprint(err)); isMissing(err) && m != nil {
+			missing = append(missing, m[1])
+		} else if err != nil {
+			return Query{}, fmt.Errorf("summary %s: %w", s.Name, err)
+		}
 	}
-	if missing = append(missing, unknown...); len(missing) > 0 {
+	if len(missing) > 0 {
 		return Query{}, &MissingTableError{missing[0], d.where(), d.Tables()}
 	}
 	return Query{text: s.SQL, hideID: !d.Several()}, nil

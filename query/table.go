@@ -70,8 +70,9 @@ func newTable(rows *sql.Rows, o Output) (*table, error) {
 	}
 	t := &table{out: bufio.NewWriter(o.To), markdown: o.Format == Markdown, width: o.Width, values: make([]any, len(types))}
 	for i, c := range types {
-		t.names = append(t.names, printable(c.Name()))
-		t.styles = append(t.styles, styleOf(c.Name(), c.DatabaseTypeName()))
+		s := styleOf(c.Name(), c.DatabaseTypeName())
+		t.styles = append(t.styles, s)
+		t.names = append(t.names, printable(strings.TrimSuffix(c.Name(), s.unit)))
 		t.scan = append(t.scan, &t.values[i])
 	}
 	return t, nil

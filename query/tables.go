@@ -26,7 +26,7 @@ func (d *DB) ListTables(ctx context.Context) (Query, error) {
 		return Query{}, fmt.Errorf("no table in %s that kparquet wrote", d.where())
 	}
 	return Query{text: "SELECT * FROM (VALUES " + strings.Join(values, ", ") +
-		`) AS v("table", "rows", table_bytes, source, lost, missed, collections) ORDER BY "table"`}, nil
+		`) AS v("table", "rows", size_bytes, source, lost, missed, collections) ORDER BY "table"`}, nil
 }
 
 func (d *DB) tableRow(ctx context.Context, name string) (string, error) {

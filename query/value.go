@@ -3,6 +3,7 @@
 package query
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -23,6 +24,7 @@ type style struct {
 	right  bool               // numbers
 	cut    bool               // may be cut to fit a terminal
 	number func(int64) string // integers; nil: as they are
+	unit   string             // suffix of the name that the cells make superfluous
 }
 
 // styleOf goes by the unit that a column's name ends with, and else groups
@@ -39,11 +41,11 @@ func styleOf(name, kind string) style {
 	case isInstant(words) || slices.Contains(identifiers, last):
 		s.number = nil
 	case last == "ns":
-		s.number = func(n int64) string { return duration(n) }
+		s.number, s.unit = duration, "_ns"
 	case last == "us":
-		s.number = func(n int64) string { return duration(n * 1000) }
+		s.number, s.unit = func(n int64) string { return duration(n * 1000) }, "_us"
 	case last == "bytes":
-		s.number = size
+		s.number, s.unit = size, "_bytes"
 	}
 	return s
 }
@@ -91,8 +93,8 @@ func (s style) text(value any) string {
 		return fmt.Sprintf("%x", v)
 	case []any:
 		return s.list(v)
-	case duckdb.Map:
-		return counts(v)
+	case duckdb.OrderedMap:
+		return counts(v.Keys(), v.Values())
 	case map[string]any:
 		return printable(fmt.Sprint(v))
 	}
@@ -125,29 +127,19 @@ func (s style) list(values []any) string {
 }
 
 // counts shows a map with its greatest numbers first: "a 1,200, b 3".
-func counts(m duckdb.Map) string {
-	type pair struct {
-		key   string
-		value any
-		n     int64
+func counts(keys, values []any) string {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
 	}
-	var pairs []pair
-	for k, v := range m {
-		n, _ := asInteger(v)
-		pairs = append(pairs, pair{style{}.text(k), v, n})
-	}
-	slices.SortFunc(pairs, func(a, b pair) int {
-		if a.n != b.n {
-			if a.n > b.n {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.key, b.key)
+	slices.SortStableFunc(order, func(a, b int) int {
+		m, _ := asInteger(values[a])
+		n, _ := asInteger(values[b])
+		return cmp.Compare(n, m)
 	})
-	texts := make([]string, len(pairs))
-	for i, p := range pairs {
-		texts[i] = p.key + " " + style{number: groupDigits}.text(p.value)
+	texts := make([]string, len(keys))
+	for i, at := range order {
+		texts[i] = style{}.text(keys[at]) + " " + style{number: groupDigits}.text(values[at])
 	}
 	return strings.Join(texts, ", ")
 }

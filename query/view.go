@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/duckdb/duckdb-go/v2"
 )
 
 // derived holds the views that are put together from tables.
@@ -25,25 +23,38 @@ const collectionView = "collection"
 // optionalTable is the comment line that declares one; see the package comment.
 var optionalTable = regexp.MustCompile(`(?m)^-- optional: (\w+) \((.*)\)$`)
 
-// provide makes every view that text names, and those that these name. It
-// returns the names that are neither.
-func (d *DB) provide(ctx context.Context, text string) (unknown []string, err error) {
-	names, err := duckdb.GetTableNames(d.conn, text, false)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names) // the order of DuckDB's answer is not fixed, that of notes should be
-	for _, name := range names {
-		name = strings.ToLower(name)
+// provide makes every view whose name is a word of text, and those that these
+// name in turn. (A word may be a column's or a CTE's name as well: a view that
+// nobody asks costs nothing. DuckDB's own list of a query's tables is empty
+// for a JOIN with USING.) It returns how many there are.
+func (d *DB) provide(ctx context.Context, text string) (n int, err error) {
+	for _, name := range words(text) {
 		ok, err := d.provideView(ctx, name, text)
 		if err != nil {
-			return nil, fmt.Errorf("make view %s: %w", name, err)
+			return n, fmt.Errorf("make view %s: %w", name, err)
 		}
-		if !ok && !slices.Contains(unknown, name) {
-			unknown = append(unknown, name)
+		if ok {
+			n++
 		}
 	}
-	return unknown, nil
+	return n, nil
+}
+
+// word is an identifier, bare or quoted.
+var word = regexp.MustCompile(`[\pL_][\pL\pN_]*|"(?:[^"]|"")+"`)
+
+// words lists the identifiers in SQL, each once, in lower case and in order.
+func words(text string) []string {
+	var list []string
+	for _, statement := range split(text) {
+		for _, w := range word.FindAllString(literal.ReplaceAllString(statement, " "), -1) {
+			w = strings.ToLower(strings.ReplaceAll(strings.Trim(w, `"`), `""`, `"`))
+			if !slices.Contains(list, w) {
+				list = append(list, w)
+			}
+		}
+	}
+	return list
 }
 
 // provideAll makes every view there is.

@@ -16,6 +16,7 @@ type Query struct {
 	text   string
 	hideID bool // its collection_id says nothing: there is one collection
 	bare   bool // not a SELECT: it cannot be part of another query
+	plan   bool // an EXPLAIN: its answer is text already laid out
 }
 
 // Format of an answer.
@@ -52,6 +53,9 @@ type Output struct {
 
 // Write asks q and writes the answer. more tells that the limit left rows out.
 func (d *DB) Write(ctx context.Context, q Query, o Output) (more bool, err error) {
+	if q.plan && o.Format == Table {
+		return false, d.writePlan(ctx, q, o.To)
+	}
 	options, isCopy := copyOptions[o.Format]
 	if !isCopy {
 		return d.render(ctx, q, o)
@@ -95,5 +99,15 @@ func (d *DB) copy(ctx context.Context, text, options string, to io.Writer) error
 	if copyErr := <-copied; copyErr != nil {
 		return fmt.Errorf("write answer: %w", copyErr)
 	}
+	return err
+}
+
+// writePlan writes DuckDB's drawing of a plan as it is.
+func (d *DB) writePlan(ctx context.Context, q Query, to io.Writer) error {
+	var name, plan string
+	if err := d.conn.QueryRowContext(ctx, q.text).Scan(&name, &plan); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(to, strings.TrimRight(plan, "\n"))
 	return err
 }
