@@ -79,10 +79,8 @@ func (f *faulter) batch(rows int) *stream.Batch {
 func BenchmarkFaults(b *testing.B) {
 	const rows = 2 << 20
 	var in bytes.Buffer
-	w := stream.NewWriter(&in)
 	f := newFaulter()
-	must(b, w.Header(&stream.Header{Hooks: []string{"page_fault"}, Tables: []string{"page_fault"}}))
-	must(b, w.Table(f.table))
+	w := streamOf(b, &in, f.table)
 	for range rows / batchRows {
 		must(b, w.Batch(f.batch(batchRows)))
 	}
@@ -127,4 +125,13 @@ func must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// streamOf begins a stream of one table.
+func streamOf(tb testing.TB, out *bytes.Buffer, t *stream.Table) *stream.Writer {
+	tb.Helper()
+	w := stream.NewWriter(out)
+	must(tb, w.Header(&stream.Header{Hooks: []string{t.Name}, Tables: []string{t.Name}}))
+	must(tb, w.Table(t))
+	return w
 }

@@ -74,7 +74,7 @@ func expand(p string) ([]string, error) {
 	}
 	return slices.DeleteFunc(found, func(d string) bool {
 		info, err := os.Stat(d)
-		return err != nil || !info.IsDir()
+		return err != nil || !info.IsDir() || filepath.Base(d)[0] == '.'
 	}), nil
 }
 
