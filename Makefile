@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
+SHELL := /bin/bash -o pipefail
 
 BIN     := bin
 ROOMS   := $(patsubst bpf/%/,%,$(wildcard bpf/*/))
 OBJECTS := $(foreach r,$(ROOMS),bpf/$(r)/$(r).o)
-MULTIARCH := /usr/include/$(shell uname -m)-linux-gnu
-# -fdebug-compilation-dir: an object must not depend on where the clone lies.
-BPFFLAGS := -O2 -g -Wall -Werror -target bpf -mcpu=v3 -fdebug-compilation-dir=. -Ibpf -I$(MULTIARCH)
+SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
+VENV    := .venv
+DATA    := data
 
 .PHONY: help
 help: ## list the targets
@@ -20,12 +20,55 @@ build: ## build the four commands into bin/ (needs Go and g++)
 	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
 	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
 
+.PHONY: demo
+demo: build ## record a real job under all four hooks, and show what happened
+	@CGO_ENABLED=0 go build -o $(BIN)/fetch ./bench/demo/fetch
+	@SUDO="$(SUDO)" bench/demo/demo $(BIN) $(DATA)
+
+.PHONY: test
+test: tools ## run all tests that this kernel can run (as root, or with sudo)
+	go vet ./...
+	go test -count=1 -p 2 -timeout 30m ./...
+
+.PHONY: bench
+bench: build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
+	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
+	go run ./bench/measure -bin $(BIN) -long
+
 .PHONY: generate
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
 
+# -fdebug-compilation-dir: an object must not depend on where the clone lies.
 bpf/%.o: bpf/%.bpf.c bpf/kermit.bpf.h
-	clang $(BPFFLAGS) -c $< -o $@
+	clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -fdebug-compilation-dir=. -Ibpf \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
 	llvm-strip -g $@
 
 bpf/README.md: $(OBJECTS) $(wildcard cmd/ktrace/*.go trace/*.go)
 	go run ./cmd/ktrace list --markdown > $@.tmp && mv $@.tmp $@
+
+# What tests, `make generate` and `make bench` need beside Go and g++.
+PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace
+PROGRAMS := clang llvm-strip perf iperf3 strace
+
+.PHONY: deps
+deps: $(VENV)/ready ## install what tests and `make generate` need (Debian packages, a Python venv)
+	@missing=; for p in $(PROGRAMS); do command -v $$p > /dev/null || missing=yes; done; \
+	if [ "$$missing" ]; then \
+		$(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PACKAGES); \
+	fi
+
+.PHONY: tools
+tools:
+	@for p in $(PROGRAMS) $(VENV)/ready; do \
+		command -v $$p > /dev/null || [ -e $$p ] || { $(MAKE) deps; break; }; \
+	done
+
+$(VENV)/ready:
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet msgpack numpy polars pyarrow
+	touch $@
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -29,9 +29,25 @@ var netfilterHooks = map[string]link.NetfilterInetHook{
 	"local_in": link.NetfilterInetLocalIn,
 }
 
-// lastPriority makes a netfilter program see only what all others let pass;
-// the very last one is the kernel's own (NF_IP_PRI_LAST).
-const lastPriority = 1<<31 - 2
+// A netfilter program runs last, to see only what all others let pass; the very
+// last place is the kernel's own (NF_IP_PRI_LAST). Each place holds one
+// program, so those of other recorders come before or behind ours.
+const (
+	lastPriority = 1<<31 - 2
+	priorities   = 256
+)
+
+func attachLast(hook link.NetfilterInetHook, prog *ebpf.Program) (l link.Link, err error) {
+	for i := range int32(priorities) {
+		l, err = link.AttachNetfilter(link.NetfilterOptions{
+			Program: prog, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: lastPriority - i,
+		})
+		if !errors.Is(err, unix.EBUSY) {
+			break
+		}
+	}
+	return l, err
+}
 
 // attach attaches a loaded program. Closing what it returns detaches it.
 func attach(spec *ebpf.ProgramSpec, prog *ebpf.Program) ([]io.Closer, error) {
@@ -180,9 +196,7 @@ func attachNetfilter(hook link.NetfilterInetHook, prog *ebpf.Program) ([]io.Clos
 					continue // ended, or another user's
 				}
 			}
-			l, err := link.AttachNetfilter(link.NetfilterOptions{
-				Program: prog, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: lastPriority,
-			})
+			l, err := attachLast(hook, prog)
 			if err != nil {
 				first = fmt.Errorf("netfilter hook: %w", err)
 				return

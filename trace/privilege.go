@@ -3,6 +3,7 @@
 package trace
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -79,6 +80,9 @@ func drop() error {
 	}
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,
 		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
+	if errno == unix.ENOTSUP {
+		return errors.New("drop capabilities: built with cgo, which cannot; build with CGO_ENABLED=0")
+	}
 	if errno != 0 {
 		return fmt.Errorf("drop capabilities: %w", errno)
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -40,6 +41,13 @@ func Run(t *testing.T, patterns ...string) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH")+":/usr/sbin:/sbin")
 			if os.Geteuid() != 0 {
 				env.Setenv("SUDO", "sudo -n")
+			}
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN"} {
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(value)))
 			}
 			root, err := Root()
 			env.Setenv("ROOT", root)
@@ -71,6 +79,10 @@ func commands(t *testing.T) string {
 			return
 		}
 		build.dir = dir
+		if err := os.Chmod(dir, 0o755); err != nil { // scripts run the commands as other users too
+			build.err = err
+			return
+		}
 		out, err := exec.Command("make", "-C", root, "build", "BIN="+dir).CombinedOutput()
 		if err != nil {
 			build.err = fmt.Errorf("make build: %w\n%s", err, out)
