@@ -3,8 +3,8 @@
 package stream
 
 import (
+	"bytes"
 	"os"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +15,14 @@ func NewHeader(tool string) *Header {
 	var u unix.Utsname
 	_ = unix.Uname(&u) // cannot fail with a valid pointer
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	stat, _ := os.ReadFile("/proc/stat")
 	return &Header{
 		Magic: magic, Version: Version, Clock: "boottime",
 		Host:       Text(unix.ByteSliceToString(u.Nodename[:])),
 		BootID:     strings.TrimSpace(string(id)),
 		Kernel:     unix.ByteSliceToString(u.Release[:]),
 		Arch:       unix.ByteSliceToString(u.Machine[:]),
-		CPUs:       runtime.NumCPU(),
+		CPUs:       bytes.Count(stat, []byte("\ncpu")), // one line for each that is online; NumCPU would be those this process may use
 		PageSize:   os.Getpagesize(),
 		BootUnixNS: bootUnixNS(),
 		Tool:       tool,

@@ -4,6 +4,7 @@ package stream
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"math"
@@ -50,7 +51,11 @@ func appendJSON(dst []byte, value any) []byte {
 	return append(dst, "null"...)
 }
 
+// quote is s as JSON. Command lines are full of & and >, which stay as they are.
 func quote(s string) []byte {
-	b, _ := json.Marshal(s) // a string always marshals
-	return b
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always encodes
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }

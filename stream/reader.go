@@ -3,7 +3,6 @@
 package stream
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +48,8 @@ type Reader struct {
 	at     int
 	end    int
 	eof    error
-	offset int64
+	offset int64 // of buf[at] in the stream
+	scan   scanner
 	header *Header
 	tables map[string]*Table
 	next   map[string]uint64
@@ -61,7 +61,7 @@ type Reader struct {
 // NewReader returns a Reader of the frames in r.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{
-		in: r, buf: make([]byte, 256<<10), tables: map[string]*Table{}, next: map[string]uint64{},
+		in: r, buf: make([]byte, 256<<10), scan: newScanner(), tables: map[string]*Table{}, next: map[string]uint64{},
 		dec: msgpack.NewDecoder(nil),
 	}
 }
@@ -104,40 +104,44 @@ func (r *Reader) Next() (*Frame, error) {
 }
 
 func (r *Reader) read() (*Frame, error) {
+	if r.ended {
+		return nil, r.tail()
+	}
 	raw, err := r.rawFrame()
 	if err != nil {
 		return nil, err
 	}
 	f := &Frame{Raw: raw, offset: r.offset}
 	if err := r.parse(f); err != nil {
-		if r.header == nil && !errors.Is(err, ErrVersion) {
-			return nil, fmt.Errorf("%w: %w", ErrNotStream, err)
-		}
-		return nil, err
+		return nil, r.refuse(err)
 	}
+	r.scan = newScanner()
 	return f, nil
+}
+
+// refuse says of a first frame that is not the header that this is no stream.
+func (r *Reader) refuse(err error) error {
+	if r.header == nil && !errors.Is(err, ErrVersion) {
+		return fmt.Errorf("%w: %w", ErrNotStream, err)
+	}
+	return err
 }
 
 // rawFrame returns the bytes of the next frame.
 func (r *Reader) rawFrame() ([]byte, error) {
 	for {
-		n, err := scan(r.buf[r.at:r.end])
-		if err == nil && n > 0 && r.end > r.at {
-			raw := r.buf[r.at : r.at+n]
-			r.at += n
+		need, err := r.scan.scan(r.buf[r.at:r.end])
+		switch {
+		case err != nil:
+			return nil, r.refuse(err)
+		case need == 0:
+			raw := r.buf[r.at : r.at+r.scan.at]
+			r.at += r.scan.at
 			return raw, nil
-		}
-		var need needMore
-		if err != nil && !errors.As(err, &need) {
-			if r.offset == 0 {
-				return nil, fmt.Errorf("%w: %w", ErrNotStream, err)
-			}
-			return nil, err
-		}
-		if r.eof != nil {
+		case r.eof != nil:
 			return nil, r.atEOF()
 		}
-		r.fill(int(need))
+		r.fill(need)
 	}
 }
 
@@ -148,7 +152,7 @@ func (r *Reader) fill(need int) {
 		r.at, r.end = 0, r.end-r.at
 	}
 	if need > len(r.buf) {
-		grown := make([]byte, max(need, min(2*len(r.buf), MaxFrame)))
+		grown := make([]byte, max(need, min(2*len(r.buf), maxRaw)))
 		copy(grown, r.buf[:r.end])
 		r.buf = grown
 	}
@@ -159,121 +163,22 @@ func (r *Reader) fill(need int) {
 	}
 }
 
-// atEOF tells what the end of the input means here.
+// atEOF tells what the end of the input means before the end frame.
 func (r *Reader) atEOF() error {
-	rest := r.end - r.at
 	switch {
 	case r.eof != io.EOF:
 		return r.eof
-	case r.ended && rest == 0:
-		return io.EOF
-	case r.offset == 0 && rest == 0:
+	case r.offset == 0 && r.at == r.end:
 		return ErrEmpty
-	case r.header == nil && rest > 0 && r.buf[r.at]&0xf0 != 0x90:
-		return ErrNotStream
 	}
 	return ErrCut
 }
 
-func (r *Reader) parse(f *Frame) error {
-	if r.ended {
+// tail tells what follows the end frame: nothing may.
+func (r *Reader) tail() error {
+	r.fill(1)
+	if r.end > r.at {
 		return errors.New("data after the end frame")
 	}
-	body := bytes.NewReader(f.Raw)
-	r.dec.Reset(body)
-	n, err := r.dec.DecodeArrayLen()
-	if err != nil || n < 2 {
-		return errors.New("frame is not an array")
-	}
-	kind, err := r.dec.DecodeUint8()
-	if err != nil {
-		return errors.New("frame has no kind")
-	}
-	f.Kind = Kind(kind)
-	if (f.Kind == KindHeader) != (r.header == nil) {
-		return fmt.Errorf("frame of kind %d: the header comes first, and once", kind)
-	}
-	switch {
-	case f.Kind == KindHeader:
-		return r.parseHeader(f)
-	case f.Kind == KindTable && n >= 3:
-		return r.parseTable(f)
-	case f.Kind == KindBatch && n >= 5:
-		return r.parseBatch(f, body)
-	case f.Kind == KindEnd:
-		r.ended = true
-		return nil
-	}
-	return fmt.Errorf("frame of unknown kind %d with %d elements", kind, n)
-}
-
-func (r *Reader) parseHeader(f *Frame) error {
-	h := &Header{}
-	if err := r.dec.Decode(h); err != nil {
-		return fmt.Errorf("header: %w", err)
-	}
-	if h.Magic != magic {
-		return fmt.Errorf("header: magic is %q", h.Magic)
-	}
-	if h.Version > Version {
-		return fmt.Errorf("%w: version %d of the format, this program reads up to %d", ErrVersion, h.Version, Version)
-	}
-	if h.Clock != "boottime" {
-		return fmt.Errorf("header: unknown clock %q", h.Clock)
-	}
-	r.header, f.Header = h, h
-	return nil
-}
-
-func (r *Reader) parseTable(f *Frame) error {
-	t := &Table{}
-	if err := r.dec.DecodeMulti(&t.Name, t); err != nil {
-		return fmt.Errorf("table: %w", err)
-	}
-	for i, c := range t.Columns {
-		if len(c.Pairs) == 0 {
-			continue
-		}
-		t.Columns[i].Labels = make(Labels, len(c.Pairs))
-		for _, p := range c.Pairs {
-			t.Columns[i].Labels[p.Number] = p.Text
-		}
-		t.Columns[i].Pairs = nil
-	}
-	if err := t.check(); err != nil {
-		return err
-	}
-	if old := r.tables[t.Name]; old != nil {
-		if !old.SameShape(t) {
-			return fmt.Errorf("table %s: its columns change in the middle of the stream", t.Name)
-		}
-		return fmt.Errorf("table %s: declared twice", t.Name)
-	}
-	r.tables[t.Name], f.Table = t, t
-	return nil
-}
-
-func (r *Reader) parseBatch(f *Frame, body *bytes.Reader) error {
-	name, err := r.dec.DecodeString()
-	if err != nil {
-		return fmt.Errorf("batch: name: %w", err)
-	}
-	f.Table = r.tables[name]
-	if f.Table == nil {
-		return fmt.Errorf("batch: table %q was not declared", name)
-	}
-	if f.Seq, err = r.dec.DecodeUint64(); err != nil {
-		return fmt.Errorf("batch of %s: seq: %w", name, err)
-	}
-	if f.Seq != r.next[name] {
-		return fmt.Errorf("batch of %s: number %d where %d is due", name, f.Seq, r.next[name])
-	}
-	r.next[name]++
-	rows, err := r.dec.DecodeInt64()
-	if err != nil || rows < 0 || rows > MaxFrame {
-		return fmt.Errorf("batch of %s: bad number of rows", name)
-	}
-	f.Rows = int(rows)
-	f.body = f.Raw[len(f.Raw)-body.Len():]
-	return nil
+	return r.eof
 }

@@ -14,10 +14,8 @@ import (
 	"time"
 )
 
-// Stop is how to end the writer of a stream. A pid would not do: sudo, pid
-// namespaces and reuse stand in between. The writer listens on an abstract
-// unix socket; whoever sends a line "stop SECRET" ends it in an orderly way,
-// "ping SECRET" only asks whether it is there. The answer to both is "ok".
+// Stop is how to end the writer of a stream; the package comment has the
+// protocol. A pid would not do: sudo, pid namespaces and reuse stand in between.
 type Stop struct {
 	Socket string `msgpack:"socket"`
 	Secret string `msgpack:"secret"`
@@ -25,6 +23,12 @@ type Stop struct {
 
 // stopTimeout bounds each exchange over the socket.
 const stopTimeout = 2 * time.Second
+
+// stopLine bounds a line over the socket, in bytes: any user may connect.
+const stopLine = 256
+
+// stopCalls bounds how many connections are open at once.
+const stopCalls = 256
 
 // ListenStop opens a socket with a new name and secret. It calls stop, from a
 // goroutine of its own, for each valid request to stop. Close the listener to
@@ -42,34 +46,55 @@ func ListenStop(stop func()) (Stop, net.Listener, error) {
 	if err != nil {
 		return Stop{}, nil, fmt.Errorf("listen on stop socket: %w", err)
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return // closed
-			}
-			go s.answer(c, stop)
-		}
-	}()
+	go s.serve(l, stop)
 	return s, l, nil
+}
+
+func (s Stop) serve(l net.Listener, stop func()) {
+	calls := make(chan struct{}, stopCalls)
+	for {
+		calls <- struct{}{}
+		c, err := l.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // no file descriptor left, say: there may be one later
+			time.Sleep(stopTimeout / 20)
+			<-calls
+			continue
+		}
+		go func() {
+			defer func() { <-calls }()
+			s.answer(c, stop)
+		}()
+	}
 }
 
 func (s Stop) answer(c net.Conn, stop func()) {
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(stopTimeout))
-	line, err := bufio.NewReaderSize(c, 256).ReadString('\n')
+	line, err := readLine(c)
 	if err != nil {
 		return
 	}
-	verb, secret, _ := strings.Cut(strings.TrimSpace(line), " ")
-	if subtle.ConstantTimeCompare([]byte(secret), []byte(s.Secret)) != 1 {
+	verb, secret, _ := strings.Cut(line, " ")
+	switch {
+	case subtle.ConstantTimeCompare([]byte(secret), []byte(s.Secret)) != 1:
 		_, _ = fmt.Fprintln(c, "wrong secret")
-		return
-	}
-	_, _ = fmt.Fprintln(c, "ok")
-	if verb == "stop" {
+	case verb == "stop":
+		_, _ = fmt.Fprintln(c, "ok")
 		stop()
+	case verb == "ping":
+		_, _ = fmt.Fprintln(c, "ok")
+	default:
+		_, _ = fmt.Fprintln(c, "unknown request")
 	}
+}
+
+// readLine reads a line of at most stopLine bytes.
+func readLine(c net.Conn) (string, error) {
+	line, err := bufio.NewReaderSize(c, stopLine).ReadSlice('\n')
+	return strings.TrimSpace(string(line)), err
 }
 
 // Ping asks whether the writer is there.
@@ -91,11 +116,11 @@ func (s Stop) ask(verb string) error {
 	if _, err := fmt.Fprintf(c, "%s %s\n", verb, s.Secret); err != nil {
 		return fmt.Errorf("reach the tracer: %w", err)
 	}
-	answer, err := bufio.NewReader(c).ReadString('\n')
+	answer, err := readLine(c)
 	if err != nil {
 		return fmt.Errorf("reach the tracer: %w", err)
 	}
-	if answer = strings.TrimSpace(answer); answer != "ok" {
+	if answer != "ok" {
 		return fmt.Errorf("the tracer answers %q", answer)
 	}
 	return nil

@@ -16,6 +16,11 @@ const magic = "kermit"
 // MaxFrame bounds, in bytes, the payload of one frame (16 MiB).
 const MaxFrame = 16 << 20
 
+// maxTables bounds what a reader keeps for the length of a stream.
+const maxTables = 1024
+
+var errTables = fmt.Errorf("more than %d tables", maxTables)
+
 // Kind of a frame.
 type Kind uint8
 

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"unicode/utf8"
 )
 
 var le = binary.LittleEndian
@@ -56,7 +55,8 @@ func (v *Vector) Value(i int) any {
 	return v.Int(i)
 }
 
-// check refuses a vector that does not hold rows values.
+// check refuses a vector that does not hold rows values. (That text is UTF-8
+// is checked on the wire, by a scanner.)
 func (v *Vector) check(rows int) error {
 	if v.Null {
 		return nil
@@ -72,11 +72,6 @@ func (v *Vector) check(rows int) error {
 			}
 		}
 	case Str:
-		for _, s := range v.Dict {
-			if !utf8.ValidString(s) {
-				return fmt.Errorf("text %q is not UTF-8", s)
-			}
-		}
 		for i := range rows {
 			if n := le.Uint32(v.Data[4*i:]); n >= uint32(len(v.Dict)) {
 				return fmt.Errorf("row %d: index %d of %d texts", i, n, len(v.Dict))
