@@ -39,7 +39,7 @@ counted AS (
            count(*) AS faults,
            sum(is_major::INTEGER)::BIGINT AS major,
            sum((NOT is_major)::INTEGER)::BIGINT AS minor,
-           sum((NOT is_write AND NOT is_exec)::INTEGER)::BIGINT AS reads,
+           sum(1 - (is_write::INTEGER | is_exec::INTEGER))::BIGINT AS reads,
            sum(is_write::INTEGER)::BIGINT AS writes,
            sum(is_exec::INTEGER)::BIGINT AS execs
     FROM fault

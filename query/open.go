@@ -138,16 +138,20 @@ func (d *DB) recorded(table string) []recording {
 	var list []recording
 	for i := range d.Collections {
 		c := &d.Collections[i]
-		files := c.Tables[table]
-		if len(files) == 0 {
-			continue
+		share := recording{Collection: c}
+		for _, f := range c.Tables[table] {
+			one := dataset.Collection{ID: c.ID, Tables: map[string][]string{table: {f}}}
+			meta, err := one.Meta(table)
+			if err != nil {
+				d.ignored = append(d.ignored, f)
+				continue
+			}
+			share.Meta = meta // the last file has the last word
+			share.files = append(share.files, f)
 		}
-		meta, err := c.Meta(table)
-		if err != nil {
-			d.ignored = append(d.ignored, files...)
-			continue
+		if share.Meta != nil {
+			list = append(list, share)
 		}
-		list = append(list, recording{c, meta, files})
 	}
 	d.recordings[table] = list
 	return list

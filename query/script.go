@@ -40,11 +40,11 @@ func (d *DB) Script(ctx context.Context, text string) (Query, error) {
 	}
 	if _, err := d.check(ctx, statements[0]); known == 0 || isMissing(err) {
 		// SHOW TABLES, information_schema; or a name that DuckDB can correct.
-		used := d.used
+		used, absent := d.used, d.absent
 		if err := d.provideAll(ctx); err != nil {
 			return Query{}, err
 		}
-		d.used = used // the answer is not about all of them
+		d.used, d.absent = used, absent // the answer is not about all of them
 	}
 	last := len(statements) - 1
 	for i, s := range statements {

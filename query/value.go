@@ -203,13 +203,12 @@ func duration(n int64) string {
 	if d >= time.Minute {
 		return fmt.Sprintf("%dm %.1fs", int(d.Minutes()), (d % time.Minute).Truncate(100*time.Millisecond).Seconds())
 	}
-	for _, u := range []struct {
-		name string
-		of   time.Duration
-	}{{"s", time.Second}, {"ms", time.Millisecond}, {"µs", time.Microsecond}} {
-		if d >= u.of {
-			return threeDigits(float64(d)/float64(u.of)) + " " + u.name
-		}
+	f, unit := float64(n), -1
+	for f >= 999.5 && unit < 2 {
+		f, unit = f/1000, unit+1
+	}
+	if unit >= 0 {
+		return threeDigits(f) + " " + [...]string{"µs", "ms", "s"}[unit]
 	}
 	return strconv.FormatInt(n, 10) + " ns"
 }
@@ -223,7 +222,7 @@ func size(n int64) string {
 		return strconv.FormatInt(n, 10) + " B"
 	}
 	f, unit := float64(n), -1
-	for f >= 1024 && unit < 5 {
+	for f >= 1023.5 && unit < 5 {
 		f, unit = f/1024, unit+1
 	}
 	return threeDigits(f) + " " + string("KMGTPE"[unit]) + "iB"

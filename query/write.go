@@ -68,7 +68,7 @@ func (d *DB) Write(ctx context.Context, q Query, o Output) (more bool, err error
 
 // limited is the query's text with at most n rows, 0 for all.
 func (q Query) limited(n int) string {
-	if q.bare || !q.hideID && n == 0 {
+	if q.bare {
 		return q.text
 	}
 	columns := "*"
@@ -94,7 +94,7 @@ func (d *DB) copy(ctx context.Context, text, options string, to io.Writer) error
 		_, err := io.Copy(to, r)
 		copied <- errors.Join(err, r.Close())
 	}()
-	err = d.exec(ctx, fmt.Sprintf("COPY (\n%s\n) TO '/proc/self/fd/%d' (%s)", strings.TrimRight(strings.TrimSpace(text), ";"), w.Fd(), options))
+	err = d.exec(ctx, fmt.Sprintf("COPY (\n%s\n) TO '/proc/self/fd/%d' (%s)", text, w.Fd(), options))
 	_ = w.Close() // DuckDB has its own descriptor; this one ends the pipe
 	if copyErr := <-copied; copyErr != nil {
 		return fmt.Errorf("write answer: %w", copyErr)
