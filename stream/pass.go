@@ -58,15 +58,29 @@ func NewPasser(r *Reader, w *Writer) (*Passer, error) {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	WidenPipe(stageIn)
-	p.pipes = &pipes{
-		in: int(in.Fd()), stageIn: int(stageIn.Fd()), stageOut: int(stageOut.Fd()), out: int(out.Fd()),
-		stage: [2]*os.File{stageOut, stageIn},
+	p.pipes = &pipes{stage: [2]*os.File{stageOut, stageIn}}
+	for f, fd := range map[*os.File]*int{
+		in: &p.pipes.in, stageIn: &p.pipes.stageIn, stageOut: &p.pipes.stageOut, out: &p.pipes.out,
+	} {
+		if *fd, err = descriptor(f); err != nil {
+			return nil, fmt.Errorf("make pipe: %w", err)
+		}
 	}
-	// A full stage is this goroutine's to empty: it must not wait for room.
-	if err := unix.SetNonblock(p.pipes.stageIn, true); err != nil {
+	// A full stage is this goroutine's to empty. What leaves it waits for room
+	// in the Writer's pipe.
+	if err := errors.Join(unix.SetNonblock(p.pipes.stageIn, true), unix.SetNonblock(p.pipes.stageOut, false)); err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	return p, nil
+}
+
+// descriptor is f's, without what File.Fd does: it makes f block again.
+func descriptor(f *os.File) (fd int, err error) {
+	c, err := f.SyscallConn()
+	if err == nil {
+		err = c.Control(func(n uintptr) { fd = int(n) })
+	}
+	return fd, err
 }
 
 // pipeOf returns f as a pipe, or nil.

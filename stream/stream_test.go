@@ -95,7 +95,9 @@ func sample(t testing.TB) []byte {
 			func() error { return w.Header(h) },
 			func() error { return w.Table(table) },
 			func() error { return w.Batch(extremes(table)) },
-			func() error { return w.Batch(&stream.Batch{Table: table, Columns: make([]stream.Vector, len(table.Columns))}) },
+			func() error {
+				return w.Batch(&stream.Batch{Table: table, Columns: make([]stream.Vector, len(table.Columns))})
+			},
 			func() error { return w.Batch(extremes(table)) },
 			w.End,
 		)
