@@ -50,11 +50,11 @@ func newEncoder() (*encoder, error) {
 // load makes the group's rows, sorted, the ones to encode.
 func (e *encoder) load(g *group, key sortKey) {
 	e.batches, e.rows = g.batches, g.rows
-	e.segments = order(g.batches, key)
+	e.segments = order(e.segments[:0], g.batches, key)
 }
 
 // unload lets go of the rows.
-func (e *encoder) unload() { e.batches, e.segments = nil, nil }
+func (e *encoder) unload() { e.batches = nil }
 
 // column encodes column c into e.out.
 func (e *encoder) column(c int) (format.ColumnMetaData, error) {
@@ -82,7 +82,7 @@ func (e *encoder) column(c int) (format.ColumnMetaData, error) {
 
 // identity encodes the collection's id, the same for every row.
 func (e *encoder) identity(id string) (format.ColumnMetaData, error) {
-	e.index = appendConst(e.index[:0], 0, e.rows)
+	e.index = appendConst(e.index[:0], 0, int32(e.rows))
 	return e.texts(e.begin(idColumn, kindText), nil, e.index, []string{id})
 }
 

@@ -11,59 +11,78 @@ import (
 
 // gatherInts returns column c as 64-bit integers, in the order of the segments.
 func (e *encoder) gatherInts(c int) []int64 {
+	t := e.batches[0].Table.Columns[c].Type
+	w, widen := t.Width(), widener(t)
 	out := e.ints[:0]
 	for _, s := range e.segments {
-		v := &e.batches[s.batch].Columns[c]
-		w := v.Type.Width()
-		out = widen(out, v.Type, v.Data[s.at*w:(s.at+s.n)*w])
+		out = widen(out, e.batches[s.batch].Columns[c].Data[int(s.at)*w:int(s.at+s.n)*w])
 	}
 	e.ints = out
 	return out
 }
 
-// widen appends the values in data. One loop for each type: this and the
-// encoders are where the time of a row goes.
-func widen(out []int64, t stream.Type, data []byte) []int64 {
+// widener returns the function that appends values of the type as 64-bit
+// integers. One loop for each type: here and in the encoders goes the time of
+// a row.
+func widener(t stream.Type) func(out []int64, data []byte) []int64 {
 	switch t {
 	case stream.Bool, stream.U8:
-		for _, b := range data {
-			out = append(out, int64(b))
+		return func(out []int64, data []byte) []int64 {
+			for _, b := range data {
+				out = append(out, int64(b))
+			}
+			return out
 		}
 	case stream.I8:
-		for _, b := range data {
-			out = append(out, int64(int8(b)))
+		return func(out []int64, data []byte) []int64 {
+			for _, b := range data {
+				out = append(out, int64(int8(b)))
+			}
+			return out
 		}
 	case stream.U16:
-		for ; len(data) >= 2; data = data[2:] {
-			out = append(out, int64(binary.LittleEndian.Uint16(data)))
+		return func(out []int64, data []byte) []int64 {
+			for ; len(data) >= 2; data = data[2:] {
+				out = append(out, int64(binary.LittleEndian.Uint16(data)))
+			}
+			return out
 		}
 	case stream.I16:
-		for ; len(data) >= 2; data = data[2:] {
-			out = append(out, int64(int16(binary.LittleEndian.Uint16(data))))
+		return func(out []int64, data []byte) []int64 {
+			for ; len(data) >= 2; data = data[2:] {
+				out = append(out, int64(int16(binary.LittleEndian.Uint16(data))))
+			}
+			return out
 		}
 	case stream.U32:
-		for ; len(data) >= 4; data = data[4:] {
-			out = append(out, int64(binary.LittleEndian.Uint32(data)))
+		return func(out []int64, data []byte) []int64 {
+			for ; len(data) >= 4; data = data[4:] {
+				out = append(out, int64(binary.LittleEndian.Uint32(data)))
+			}
+			return out
 		}
 	case stream.I32:
-		for ; len(data) >= 4; data = data[4:] {
-			out = append(out, int64(int32(binary.LittleEndian.Uint32(data))))
+		return func(out []int64, data []byte) []int64 {
+			for ; len(data) >= 4; data = data[4:] {
+				out = append(out, int64(int32(binary.LittleEndian.Uint32(data))))
+			}
+			return out
 		}
-	default:
+	}
+	return func(out []int64, data []byte) []int64 {
 		for ; len(data) >= 8; data = data[8:] {
 			out = append(out, int64(binary.LittleEndian.Uint64(data)))
 		}
+		return out
 	}
-	return out
 }
 
 // gatherRaw returns column c as it came, in the order of the segments.
 func (e *encoder) gatherRaw(c int) []byte {
+	w := e.batches[0].Table.Columns[c].Type.Width()
 	out := e.raw[:0]
 	for _, s := range e.segments {
-		v := &e.batches[s.batch].Columns[c]
-		w := v.Type.Width()
-		out = append(out, v.Data[s.at*w:(s.at+s.n)*w]...)
+		out = append(out, e.batches[s.batch].Columns[c].Data[int(s.at)*w:int(s.at+s.n)*w]...)
 	}
 	e.raw = out
 	return out
@@ -95,7 +114,7 @@ func (e *encoder) gatherTexts(c int) (index []int32, dict []string) {
 			index = appendConst(index, to[0], s.n)
 			continue
 		}
-		data := e.batches[s.batch].Columns[c].Data[4*s.at : 4*(s.at+s.n)]
+		data := e.batches[s.batch].Columns[c].Data[4*int(s.at) : 4*int(s.at+s.n)]
 		for ; len(data) >= 4; data = data[4:] {
 			index = append(index, to[binary.LittleEndian.Uint32(data)])
 		}
@@ -104,7 +123,7 @@ func (e *encoder) gatherTexts(c int) (index []int32, dict []string) {
 	return index, dict
 }
 
-func appendConst(index []int32, n int32, count int) []int32 {
+func appendConst(index []int32, n, count int32) []int32 {
 	for range count {
 		index = append(index, n)
 	}

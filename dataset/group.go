@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/kermit-trace/kermit/stream"
 )
@@ -13,8 +14,35 @@ import (
 // column chunk is NULL as a whole or not at all.
 type group struct {
 	batches []*stream.Batch
+	blocks  [][]byte // what their columns lie in
 	rows    int
 	size    int // bytes of memory
+}
+
+// blocks that are free again: clearing new memory would cost as much as filling
+// it. Small ones are not worth it.
+var blocks sync.Pool
+
+const smallBlock = 64 << 10
+
+// newBlock returns an empty block with room for size bytes.
+func newBlock(size int) []byte {
+	if size >= smallBlock {
+		if b, ok := blocks.Get().(*[]byte); ok && cap(*b) >= size && cap(*b) <= 2*size {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// free gives the group's memory back.
+func (g *group) free() {
+	for _, b := range g.blocks {
+		if cap(b) >= smallBlock {
+			blocks.Put(&b)
+		}
+	}
+	*g = group{}
 }
 
 // fits tells whether the batch's NULL columns are those of the group.
@@ -36,7 +64,7 @@ func (g *group) add(b *stream.Batch) {
 	for i := range b.Columns {
 		size += len(b.Columns[i].Data)
 	}
-	block := make([]byte, 0, size)
+	block := newBlock(size)
 	for i := range b.Columns {
 		v := &b.Columns[i]
 		at := len(block)
@@ -49,6 +77,7 @@ func (g *group) add(b *stream.Batch) {
 		}
 	}
 	g.batches = append(g.batches, b)
+	g.blocks = append(g.blocks, block)
 	g.rows += b.Rows
 	g.size += size
 }

@@ -13,8 +13,8 @@ import (
 
 // A segment is rows of one batch that stay next to each other.
 type segment struct {
-	batch int // its index in the group
-	at, n int
+	batch int32 // its index in the group
+	at, n int32
 }
 
 // sortKey says by which columns a table is sorted; -1: there is none.
@@ -54,20 +54,19 @@ type run struct {
 
 func (r *run) first() int64 { return r.time(0) }
 func (r *run) last() int64  { return r.time(r.n - 1) }
-func (r *run) time(i int) int64 {
-	return int64(binary.LittleEndian.Uint64(r.data[8*(r.at+i):]))
+func (r *run) time(i int32) int64 {
+	return int64(binary.LittleEndian.Uint64(r.data[8*int(r.at+i):]))
 }
 
 // order sorts the batches' rows by the key. Tracers deliver long runs that are
 // in order, so runs are found and merged; rows are compared only where runs
-// overlap in time.
-func order(batches []*stream.Batch, key sortKey) []segment {
+// overlap in time. The result is appended to out.
+func order(out []segment, batches []*stream.Batch, key sortKey) []segment {
 	if key.ts < 0 {
-		all := make([]segment, len(batches))
 		for i, b := range batches {
-			all[i] = segment{i, 0, b.Rows}
+			out = append(out, segment{int32(i), 0, int32(b.Rows)})
 		}
-		return all
+		return out
 	}
 	var runs []run
 	for i := range batches {
@@ -76,7 +75,6 @@ func order(batches []*stream.Batch, key sortKey) []segment {
 	slices.SortStableFunc(runs, func(a, b run) int {
 		return cmp.Or(cmp.Compare(a.cpu, b.cpu), cmp.Compare(a.first(), b.first()))
 	})
-	out := make([]segment, 0, len(runs))
 	for len(runs) > 0 {
 		n := overlapping(runs)
 		if n == 1 {
@@ -122,7 +120,7 @@ func appendRuns(runs []run, batches []*stream.Batch, n int, key sortKey) []run {
 	for i := 1; i < b.Rows; i++ {
 		t := int64(binary.LittleEndian.Uint64(ts[8*i:]))
 		if t < before || cpus != nil && cpus.Int(i) != cpu {
-			runs = append(runs, run{segment{n, start, i - start}, cpu, ts})
+			runs = append(runs, run{segment{int32(n), int32(start), int32(i - start)}, cpu, ts})
 			start = i
 			if cpus != nil {
 				cpu = cpus.Int(i)
@@ -130,7 +128,7 @@ func appendRuns(runs []run, batches []*stream.Batch, n int, key sortKey) []run {
 		}
 		before = t
 	}
-	return append(runs, run{segment{n, start, b.Rows - start}, cpu, ts})
+	return append(runs, run{segment{int32(n), int32(start), int32(b.Rows - start)}, cpu, ts})
 }
 
 // merge appends the rows of runs of one CPU in order of time. The runs are
@@ -143,7 +141,7 @@ func merge(out []segment, runs []run) []segment {
 		if len(heap) > 2 {
 			next = min(next, heap[2].first())
 		}
-		n := 1
+		n := int32(1)
 		for n < r.n && r.time(n) <= next {
 			n++
 		}

@@ -247,6 +247,7 @@ func (t *table) write(e *encoder, g *group, p *place) error {
 	}
 	key := t.key.usable(g.batches)
 	e.load(g, key)
+	defer g.free()
 	defer e.unload()
 	return t.file.add(e, p.id, key)
 }
