@@ -5,6 +5,7 @@ package dataset_test
 import (
 	"bytes"
 	"cmp"
+	"database/sql"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -128,5 +129,33 @@ func TestEveryReaderReadsEveryType(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Readers skip row groups by the bounds in the footer: wrong ones lose rows.
+func TestFiltersFindEveryRow(t *testing.T) {
+	r := newRecording(t)
+	r.add(t, 4, 2000)
+	must(t, r.w.End())
+	c := record(t, r.Bytes(), options(t))
+	db, err := sql.Open("duckdb", "")
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	least, most, low, high := int64(math.MaxInt64), int64(math.MinInt64), "~", ""
+	for _, s := range r.all {
+		least, most, low, high = min(least, s.TS), max(most, s.TS), min(low, s.Text), max(high, s.Text)
+	}
+	for column, values := range map[string][]any{
+		"ts_ns": {least, most}, "i64": {int64(math.MinInt64), int64(math.MaxInt64)}, "cpu": {0, 2}, "text": {low, high},
+		"label": {"none", "minus five"}, "b": {false, true}, "i32": {math.MinInt32}, "u32": {math.MaxUint32},
+	} {
+		for _, v := range values {
+			var n int
+			query := fmt.Sprintf("SELECT count(*) FROM '%s' WHERE %s = ?", c.Tables["sample"][0], column)
+			must(t, db.QueryRow(query, v).Scan(&n))
+			if n == 0 {
+				t.Errorf("no row where %s = %v", column, v)
+			}
+		}
 	}
 }

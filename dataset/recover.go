@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Recovered is what [Recover] did about a collection.
@@ -29,8 +31,7 @@ func Recover(root string) ([]Recovered, error) {
 	var done []Recovered
 	seen := map[string]bool{}
 	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), ".tmp")
-		if id, dotted := strings.CutPrefix(id, "."); ok && dotted && e.IsDir() && id != "" {
+		if id, ok := placeOf(e); ok {
 			seen[id] = true
 			done = append(done, recoverPlace(root, id))
 		}
@@ -45,6 +46,16 @@ func Recover(root string) ([]Recovered, error) {
 		}
 	}
 	return done, nil
+}
+
+// placeOf returns whose place a directory is. It goes by the name, a random one,
+// as what is found is removed.
+func placeOf(e os.DirEntry) (id string, ok bool) {
+	id, dotted := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".tmp"), ".")
+	const length = 36 // of a UUID as text
+	ok = dotted && e.IsDir() && e.Name() == "."+id+".tmp" && len(id) >= length &&
+		uuid.Validate(id[len(id)-length:]) == nil
+	return id, ok
 }
 
 func (c *Collection) inParts() bool {

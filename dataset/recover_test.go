@@ -108,17 +108,20 @@ func TestRecoverLeavesLiveWritersAlone(t *testing.T) {
 	}
 }
 
-func TestRecoverRemovesWhatWasNeverPublished(t *testing.T) {
+func TestRecoverRemovesOnlyWhatIsKparquets(t *testing.T) {
 	dir := t.TempDir()
-	must(t, os.Mkdir(filepath.Join(dir, ".x.tmp"), 0o755))
-	must(t, os.WriteFile(filepath.Join(dir, ".x.tmp", "sample.part"), []byte("PAR1"), 0o644))
+	const id = "a-6599d618-a1ed-4a02-a26e-907e3e9ab85b"
+	for _, name := range []string{"." + id + ".tmp", ".mine.tmp"} {
+		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, name, "sample.part"), []byte("PAR1"), 0o644))
+	}
 	done, err := dataset.Recover(dir)
 	must(t, err)
-	if len(done) != 1 || done[0].Err != nil || done[0].Dir != "" {
+	if len(done) != 1 || done[0].ID != id || done[0].Err != nil || done[0].Dir != "" {
 		t.Errorf("recover did %+v", done)
 	}
-	if got := tree(t, dir, "x"); got != "" {
-		t.Errorf("left: %s", got)
+	if got := tree(t, dir, id); got != ".mine.tmp/sample.part" {
+		t.Errorf("left: %q", got)
 	}
 }
 
