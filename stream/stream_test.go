@@ -78,7 +78,7 @@ func extremes(t *stream.Table) *stream.Batch {
 		column(2, 0, 0xffff, 5),
 		column(4, 0, 0xffffffff, 5),
 		column(8, 0, 1<<64-1, 5),
-		column(8, math.Float64bits(-math.MaxFloat64), math.Float64bits(math.Inf(1)), math.Float64bits(0.5)),
+		column(8, math.Float64bits(-math.MaxFloat64), math.Float64bits(math.MaxFloat64), math.Float64bits(0.5)),
 		text,
 		column(1, 0xff, 3, 9),
 		{Null: true},
