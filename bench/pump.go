@@ -45,7 +45,18 @@ func (p *pump) run() {
 }
 
 func (p *pump) copy() error {
+	batches, err := stream.NewPasser(p.in, p.out)
+	if err != nil {
+		return err
+	}
 	for {
+		passed, err := batches.Batch()
+		if err != nil {
+			return attribute(err)
+		}
+		if passed {
+			continue
+		}
 		f, err := p.in.Next()
 		if err != nil {
 			return err
@@ -68,6 +79,15 @@ func (p *pump) copy() error {
 			}
 		}
 	}
+}
+
+// attribute tells the stream's two ends apart.
+func attribute(err error) error {
+	var upstream *stream.Error
+	if errors.As(err, &upstream) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDownstream, err)
 }
 
 func (p *pump) owns(table string) bool {

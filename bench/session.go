@@ -165,7 +165,7 @@ func (r *recording) mark(m marker) {
 
 // send notes that a frame of this session could not be written.
 func (r *recording) send(err error) {
-	if err != nil && !errors.Is(r.cause, ErrDownstream) {
+	if err != nil && r.cause == nil {
 		r.cause = fmt.Errorf("%w: %w", ErrDownstream, err)
 	}
 }

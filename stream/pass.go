@@ -35,10 +35,11 @@ type pipes struct {
 }
 
 const (
-	// passWindow is how much is read at least where a column's head is due.
-	passWindow = 1 << 10
-	// minSplice is the least that is worth a system call of its own.
-	minSplice = 4 << 10
+	// passAhead is how much is read beyond what is due: the head of the next
+	// column, and a short list of texts.
+	passAhead = 256
+	// minSplice is the least that is worth two more system calls.
+	minSplice = 12 << 10
 )
 
 // errHalf is what a Writer fails with once half a frame has gone out.
@@ -240,7 +241,7 @@ func (s *scanner) done() bool {
 // read cannot be moved. It reports false at the end of the input.
 func (p *Passer) want(n int) bool {
 	r := p.r
-	if r.at+max(n, passWindow) > len(r.buf) {
+	if r.at+n+passAhead > len(r.buf) {
 		copy(r.buf, r.buf[r.at:r.end])
 		r.at, r.end = 0, r.end-r.at
 	}
@@ -248,7 +249,7 @@ func (p *Passer) want(n int) bool {
 		r.fill(n)
 	}
 	for r.end-r.at < n && r.eof == nil {
-		k, err := r.in.Read(r.buf[r.end:min(len(r.buf), r.at+max(n, passWindow))])
+		k, err := r.in.Read(r.buf[r.end:min(len(r.buf), r.at+n+passAhead)])
 		r.end += k
 		r.eof = err
 	}

@@ -35,14 +35,15 @@ func (p *Passer) splice(n int) error {
 	return nil
 }
 
-// unblock finds out why nothing moves: the input is empty, or the stage full.
+// unblock removes the reason why nothing moves: the stage is full, or else the
+// input is empty.
 func (p *Passer) unblock() error {
-	ready, err := poll(p.pipes.in, unix.POLLIN, 0)
-	if err == nil && !ready {
+	room, err := poll(p.pipes.stageIn, unix.POLLOUT, 0)
+	if err == nil && room {
 		_, err = poll(p.pipes.in, unix.POLLIN, -1)
 		return err
 	}
-	if err == nil && p.held > 0 {
+	if err == nil {
 		if err := p.flush(); err != nil {
 			return &writeError{err}
 		}

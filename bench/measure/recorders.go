@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -87,14 +88,16 @@ func (o options) perf() (*sample, error) {
 	var said bytes.Buffer
 	perf.Stderr = &said
 	began := time.Now()
-	if err := startAndPing(perf); err != nil {
+	hangUp, err := startAndPing(perf)
+	if err != nil {
 		return nil, fmt.Errorf("start perf: %w: %s", err, said.String())
 	}
 	s := &sample{attach: float64(time.Since(began).Nanoseconds())}
 	p, runErr := o.program()
 	s.program = p
 	_ = perf.Process.Signal(syscall.SIGINT)
-	_ = perf.Wait() // SIGINT is its exit code
+	_ = perf.Wait() // it ends itself by the signal, its work done
+	hangUp()
 	if runErr != nil {
 		return nil, runErr
 	}
@@ -112,22 +115,24 @@ func (o options) perf() (*sample, error) {
 }
 
 // startAndPing starts perf and waits until it answers, which it does once it
-// records. The command's --control names the file descriptors 3 and 4.
-func startAndPing(perf *exec.Cmd) error {
+// records. The command's --control names the file descriptors 3 and 4. Until
+// hangUp both stay open: perf does not finish its file once they have closed.
+func startAndPing(perf *exec.Cmd) (hangUp func(), err error) {
 	childIn, in, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, childOut, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
-	defer func() { _, _ = in.Close(), out.Close() }()
+	hangUp = func() { _, _ = in.Close(), out.Close() }
 	perf.ExtraFiles = []*os.File{childIn, childOut}
 	err = perf.Start()
 	_, _ = childIn.Close(), childOut.Close()
 	if err != nil {
-		return err
+		hangUp()
+		return nil, err
 	}
 	if _, err = in.WriteString("ping\n"); err == nil {
 		_, err = bufio.NewReader(out).ReadString('\n')
@@ -135,9 +140,10 @@ func startAndPing(perf *exec.Cmd) error {
 	if err != nil {
 		_ = perf.Process.Kill()
 		_ = perf.Wait()
-		return fmt.Errorf("it does not answer: %w", err)
+		hangUp()
+		return nil, fmt.Errorf("it does not answer: %w", err)
 	}
-	return nil
+	return hangUp, nil
 }
 
 // perfReport finds a number in a report of perf.
@@ -148,7 +154,7 @@ func perfReport(file, pattern string, args ...string) (float64, error) {
 	}
 	found := regexp.MustCompile(pattern).FindSubmatch(out)
 	if found == nil {
-		return 0, fmt.Errorf("read perf's recording: no %q in its report", pattern)
+		return 0, fmt.Errorf("read perf's recording: no %q in its report:\n%s", pattern, out)
 	}
 	return strconv.ParseFloat(string(found[1]), 64)
 }
