@@ -218,7 +218,15 @@ func TestWhatComesBeforeABadFrameIsKept(t *testing.T) {
 		bad  func(*recording) error
 		want string
 	}{
-		"schema changes": {func(r *recording) error { return stream.NewWriter(&r.Buffer).Table(other) }, "change in the middle"},
+		"schema changes": {func(r *recording) error {
+			var again bytes.Buffer
+			w := stream.NewWriter(&again)
+			must(t, w.Header(&stream.Header{}))
+			header := again.Len()
+			must(t, w.Table(other))
+			_, err := r.Write(again.Bytes()[header:])
+			return err
+		}, "change in the middle"},
 		"number too large": {func(r *recording) error {
 			s := randomSample(r.rand, 5)
 			tooLarge(&s)

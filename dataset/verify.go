@@ -76,7 +76,7 @@ func (c *Collection) verifyTable(k *Check, meta *Meta) {
 	k.Wrong = append(k.Wrong, meta.Counters.Account(k.Rows)...)
 }
 
-// verifyFile reads a file with parquet-go, which compares the pages' checksums.
+// verifyFile checks a file's pages, and reads it with parquet-go.
 func (c *Collection) verifyFile(name string, meta *Meta) (rows int64, err error) {
 	defer func() { // parquet-go indexes by what a damaged footer says
 		if r := recover(); r != nil {
@@ -99,10 +99,14 @@ func (c *Collection) verifyFile(name string, meta *Meta) (rows int64, err error)
 	if err := verifySchema(p.Schema(), meta); err != nil {
 		return 0, err
 	}
-	for _, g := range p.RowGroups() {
+	for n, g := range p.RowGroups() {
 		for i, chunk := range g.ColumnChunks() {
 			last := i == len(meta.Order)
-			if err := c.verifyChunk(chunk, g.NumRows(), last); err != nil {
+			err := verifyPages(f, info.Size(), &p.Metadata().RowGroups[n].Columns[i].MetaData)
+			if err == nil {
+				err = c.verifyChunk(chunk, g.NumRows(), last)
+			}
+			if err != nil {
 				return rows, fmt.Errorf("row group at row %d: column %d: %w", rows, i, err)
 			}
 		}
