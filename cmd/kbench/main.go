@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/kermit-trace/kermit/bench"
@@ -125,6 +126,9 @@ func session(job bench.Job) error {
 		stream.WidenPipe(os.Stdin)
 	}
 	stream.WidenPipe(os.Stdout)
+	// There is one stream to copy, and nothing to do beside it: handing that work
+	// from CPU to CPU costs a third more than the copying.
+	runtime.GOMAXPROCS(1)
 
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
