@@ -128,14 +128,18 @@ struct {
 
 /*
  * Declares a way to fill the room's tables; the first that the kernel lets in
- * is used. when: "" or "cpus <= N". Then what it cannot see: names of columns
+ * is used. when: "" or conditions with ", " between them: "cpus <= N",
+ * "kernel >= N.M", "kernel < N.M". Then what it cannot see: names of columns
  * (they are NULL then) or facts in words, a line each.
  */
 #define SOURCE(name, when, unobservable)                                               \
 	static const char source_##name[] SEC("kermit.sources") __attribute__((used)) = \
 		#name "\n" when "\n" unobservable
 
-/* A program of a source. Kinds: tp_btf/EVENT, raw_tp/EVENT, tracepoint/GROUP/EVENT, perf_event/SOFTWARE_EVENT, netfilter/HOOK. */
+/*
+ * A program of a source. Kinds: fentry/FUNCTION, fexit/FUNCTION, tp_btf/EVENT, raw_tp/EVENT,
+ * tracepoint/GROUP/EVENT, perf_event/SOFTWARE_EVENT, netfilter/HOOK.
+ */
 #define PROBE(source, section) SEC(#source "|" section)
 
 /* The row belongs to no process: filters by process do not apply. */

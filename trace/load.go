@@ -9,7 +9,6 @@ import (
 	"math/bits"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -25,20 +24,37 @@ type probe struct {
 	links    []io.Closer
 }
 
-// holds tells whether a source's condition is true on this machine.
-func (s *Source) holds(possibleCPUs int) error {
+// Holds tells whether the source is meant for this machine; the error says why
+// it is not.
+func (s *Source) Holds() error {
 	if s.When == "" {
 		return nil
 	}
-	limit, ok := strings.CutPrefix(s.When, "cpus <= ")
-	n, err := strconv.Atoi(limit)
-	if !ok || err != nil {
-		return fmt.Errorf("condition %q is not understood", s.When)
-	}
-	if possibleCPUs > n {
-		return fmt.Errorf("meant for %s, this machine can have %d", s.When, possibleCPUs)
+	for condition := range strings.SplitSeq(s.When, ", ") {
+		var cpus, major, minor int
+		switch {
+		case scan(condition, "cpus <= %d", &cpus):
+			if n, err := ebpf.PossibleCPU(); err != nil || n > cpus {
+				return fmt.Errorf("meant for %s, this machine can have %d", condition, n)
+			}
+		case scan(condition, "kernel >= %d.%d", &major, &minor):
+			if !atLeast(major, minor) {
+				return fmt.Errorf("meant for %s", condition)
+			}
+		case scan(condition, "kernel < %d.%d", &major, &minor):
+			if atLeast(major, minor) {
+				return fmt.Errorf("meant for %s", condition)
+			}
+		default:
+			return fmt.Errorf("condition %q is not understood", condition)
+		}
 	}
 	return nil
+}
+
+func scan(text, format string, values ...any) bool {
+	n, err := fmt.Sscanf(text, format, values...)
+	return err == nil && n == len(values)
 }
 
 // load loads a room's programs of one source and attaches them. Table numbers
@@ -158,5 +174,7 @@ func explain(err error) string {
 	if errors.As(err, &v) {
 		return fmt.Sprintf("the kernel refuses the program: %v", v.Cause)
 	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+	// The library guesses at the memory limit when it may be any refusal.
+	text, _, _ := strings.Cut(err.Error(), " (MEMLOCK may be")
+	return strings.ReplaceAll(text, "\n", "; ")
 }

@@ -21,6 +21,10 @@ func typeProgram(p *ebpf.ProgramSpec, section string) error {
 	switch kind {
 	case "tp_btf":
 		p.Type, p.AttachType = ebpf.Tracing, ebpf.AttachTraceRawTp
+	case "fentry":
+		p.Type, p.AttachType = ebpf.Tracing, ebpf.AttachTraceFEntry
+	case "fexit":
+		p.Type, p.AttachType = ebpf.Tracing, ebpf.AttachTraceFExit
 	case "raw_tp":
 		p.Type = ebpf.RawTracepoint
 	case "tracepoint":

@@ -31,7 +31,7 @@ type Room struct {
 // Source is one way to fill a room's tables.
 type Source struct {
 	Name         string
-	When         string   // condition on the machine: "" or "cpus <= N"
+	When         string   // conditions on the machine, as SOURCE of kermit.bpf.h has them
 	Unobservable []string // columns or facts it cannot see
 	Programs     []string // names of its programs
 }

@@ -116,7 +116,7 @@ func (s *Session) attach(room *Room) error {
 		if want := s.options.Source[room.Name]; want != "" && want != source.Name {
 			continue
 		}
-		err := source.holds(s.cpus)
+		err := source.Holds()
 		for _, shape := range room.Tables {
 			if err == nil {
 				err = shape.resolve(s.kernel)

@@ -8,7 +8,7 @@ struct page_fault {
 	u32 tgid DOC("process that faulted");
 	s64 ts_uptime_us[0] FROM("ts_ns / 1000") DOC("ts_ns in microseconds");
 	u64 address DOC("user address that was touched");
-	u32 error_code DOC("the processor's error code (x86: 1 protection, 2 write, 4 user mode, 16 fetch)");
+	u32 error_code DOC("the processor's error code (x86: 1 protection, 2 write, 4 user mode, 16 fetch); 0 where the kernel itself took the fault (get_user_pages)");
 	bool is_major DOC("the fault waited for I/O, as ru_majflt counts it");
 	bool is_write DOC("a write");
 	bool is_exec DOC("an instruction fetch");
@@ -20,11 +20,19 @@ struct page_fault {
 TABLE(page_fault);
 
 /*
- * The exception's tracepoints say what was touched and when; the software
- * events, which the kernel raises where it accounts a completed fault, say
- * that it was one, and of which kind. Kernel's own reads of user memory by
- * page table walk raise no exception.
+ * The exception's tracepoints say what was touched and when. That a fault was
+ * completed, and of which kind, is said by
+ *
+ *  fentry      the return of handle_mm_fault, judged as the kernel's own
+ *              mm_account_fault judges it since 5.9: an error or a retry is
+ *              not counted, a fault that was retried once is counted once and
+ *              is major (FAULT_FLAG_TRIED). From 6.4 on a fault is tried under
+ *              the lock of its VMA first, and a retry there may come without
+ *              FAULT_FLAG_TRIED: the flags of the last try decide.
+ *  perf_event  the software events that mm_account_fault raises, which need
+ *              neither fentry nor kprobes. It raises none for get_user_pages.
  */
+SOURCE(fentry, "", "");
 SOURCE(perf_event, "",
        "faults that the kernel takes for a task by get_user_pages (arguments of exec, ptrace, O_DIRECT)");
 
@@ -65,17 +73,19 @@ static __always_inline int enter(u64 address, u64 error_code)
 	return 0;
 }
 
-PROBE(perf_event, "tp_btf/page_fault_user")
-int BPF_PROG(page_fault_user, u64 address, void *regs, u64 error_code)
-{
-	return enter(address, error_code);
-}
-
-PROBE(perf_event, "tp_btf/page_fault_kernel")
-int BPF_PROG(page_fault_kernel, u64 address, void *regs, u64 error_code)
-{
-	return enter(address, error_code);
-}
+#define EXCEPTIONS(source)                                                          \
+	PROBE(source, "tp_btf/page_fault_user")                                     \
+	int BPF_PROG(source##_user, u64 address, void *regs, u64 error_code)        \
+	{                                                                           \
+		return enter(address, error_code);                                  \
+	}                                                                           \
+	PROBE(source, "tp_btf/page_fault_kernel")                                   \
+	int BPF_PROG(source##_kernel, u64 address, void *regs, u64 error_code)      \
+	{                                                                           \
+		return enter(address, error_code);                                  \
+	}
+EXCEPTIONS(fentry)
+EXCEPTIONS(perf_event)
 
 static __always_inline bool take(struct fault *f, u32 pid, u64 address, struct fault *out)
 {
@@ -101,7 +111,7 @@ static __always_inline bool started(u32 cpu, u32 pid, u64 address, struct fault 
 
 		f = bpf_map_lookup_elem(&percpu_now, &key);
 		if (take(f, pid, address, out)) {
-			__sync_val_compare_and_swap(&f->pid, pid, 0);
+			f->pid = 0; /* its CPU may have moved on: then it has spilled this one, which its age will evict */
 			return true;
 		}
 	}
@@ -112,7 +122,9 @@ woken:
 	return true;
 }
 
-static __always_inline int complete(struct bpf_perf_event_data *ctx, bool major)
+enum { WRITE = 1, EXEC = 2, USER = 4, MAJOR = 8 };
+
+static __always_inline int complete(u64 address, u32 what)
 {
 	u64 now = bpf_ktime_get_boot_ns();
 	u32 cpu = bpf_get_smp_processor_id();
@@ -120,7 +132,7 @@ static __always_inline int complete(struct bpf_perf_event_data *ctx, bool major)
 	struct page_fault *row;
 	struct fault f;
 
-	if (!started(cpu, id, ctx->addr, &f)) {
+	if (!started(cpu, id, address, &f)) {
 		lose(page_fault);
 		return 0;
 	}
@@ -132,10 +144,10 @@ static __always_inline int complete(struct bpf_perf_event_data *ctx, bool major)
 	row->tgid = id >> 32;
 	row->address = f.address & ~(1ULL << 63); /* the vsyscall page is the only one up there */
 	row->error_code = f.error_code;
-	row->is_major = major;
-	row->is_write = f.error_code & 2;
-	row->is_exec = f.error_code & 16;
-	row->is_user = f.error_code & 4;
+	row->is_major = what & MAJOR;
+	row->is_write = what & WRITE || f.error_code & 2;
+	row->is_exec = what & EXEC || f.error_code & 16;
+	row->is_user = what & USER || f.error_code & 4;
 	row->ts_ns = f.ts;
 	row->latency_ns = now - f.ts;
 	bpf_get_current_comm(row->comm, sizeof(row->comm));
@@ -146,11 +158,53 @@ static __always_inline int complete(struct bpf_perf_event_data *ctx, bool major)
 PROBE(perf_event, "perf_event/page_faults_min")
 int minor_fault(struct bpf_perf_event_data *ctx)
 {
-	return complete(ctx, false);
+	return complete(ctx->addr, 0);
 }
 
 PROBE(perf_event, "perf_event/page_faults_maj")
 int major_fault(struct bpf_perf_event_data *ctx)
 {
-	return complete(ctx, true);
+	return complete(ctx->addr, MAJOR);
+}
+
+/* enum fault_flag and enum vm_fault_reason of include/linux/mm_types.h: the same numbers from 5.10 to 7.3. */
+#define FAULT_FLAG_WRITE 0x01
+#define FAULT_FLAG_TRIED 0x20
+#define FAULT_FLAG_USER 0x40
+#define FAULT_FLAG_INSTRUCTION 0x100
+#define VM_FAULT_MAJOR 0x4
+#define VM_FAULT_RETRY 0x400
+#define VM_FAULT_ERROR 0x873 /* OOM, SIGBUS, HWPOISON, HWPOISON_LARGE, SIGSEGV, FALLBACK */
+
+/* A fault without an exception: the kernel's own (get_user_pages). A try that follows another keeps the first one's start. */
+PROBE(fentry, "fentry/handle_mm_fault")
+int BPF_PROG(on_try, void *vma, u64 address)
+{
+	u32 cpu = bpf_get_smp_processor_id(), pid = bpf_get_current_pid_tgid();
+	struct fault *f = bpf_map_lookup_elem(&percpu_now, &cpu);
+
+	if (f && f->pid == pid && f->address == address)
+		return 0;
+	f = bpf_map_lookup_elem(&asleep, &pid);
+	if (f && f->address == address)
+		return 0;
+	return enter(address, 0);
+}
+
+PROBE(fentry, "fexit/handle_mm_fault")
+int BPF_PROG(on_done, void *vma, u64 address, u32 flags, void *regs, u32 ret)
+{
+	u32 what = 0;
+
+	if (ret & (VM_FAULT_RETRY | VM_FAULT_ERROR))
+		return 0;
+	if (ret & VM_FAULT_MAJOR || flags & FAULT_FLAG_TRIED)
+		what |= MAJOR;
+	if (flags & FAULT_FLAG_WRITE)
+		what |= WRITE;
+	if (flags & FAULT_FLAG_INSTRUCTION)
+		what |= EXEC;
+	if (flags & FAULT_FLAG_USER)
+		what |= USER;
+	return complete(address, what);
 }

@@ -48,7 +48,7 @@ struct tcp_v4_rcv {
 TABLE(tcp_v4_rcv);
 
 /* LOCAL_IN is the last thing that a packet passes before tcp_v4_rcv, which follows at once on the same CPU. */
-SOURCE(netfilter, "",
+SOURCE(netfilter, "kernel >= 6.4",
        "branch time_wait\n"
        "branch listen_state, and SYNs that a full queue drops\n"
        "branch socket_busy of a packet that the backlog takes\n"

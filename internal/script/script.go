@@ -26,6 +26,13 @@ import (
 // Run runs the scripts that the patterns name.
 func Run(t *testing.T, patterns ...string) {
 	t.Helper()
+	RunWith(t, nil, patterns...)
+}
+
+// RunWith runs the scripts with variables set. Each is also a condition,
+// [NAME:value].
+func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
+	t.Helper()
 	bin := commands(t)
 	var files []string
 	for _, p := range patterns {
@@ -42,21 +49,45 @@ func Run(t *testing.T, patterns ...string) {
 			if os.Geteuid() != 0 {
 				env.Setenv("SUDO", "sudo -n")
 			}
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN"} {
-				value, err := exec.Command("go", "env", name).Output()
-				if err != nil {
-					return err
-				}
-				env.Setenv(name, strings.TrimSpace(string(value)))
+			if err := keepGo(env); err != nil {
+				return err
+			}
+			for name, value := range variables {
+				env.Setenv(name, value)
 			}
 			root, err := Root()
 			env.Setenv("ROOT", root)
 			return err
 		},
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"cc": compile},
-		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"cc": compile},
+		Condition: func(cond string) (bool, error) {
+			name, value, ok := strings.Cut(cond, ":")
+			if _, known := variables[name]; !ok || !known {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return variables[name] == value, nil
+		},
 	})
 }
+
+// keepGo lets a script that builds use the caches: its home is another.
+func keepGo(env *testscript.Env) error {
+	if os.Getenv(prebuilt) != "" {
+		return nil
+	}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			return fmt.Errorf("go env %s: %w", name, err)
+		}
+		env.Setenv(name, strings.TrimSpace(string(value)))
+	}
+	return nil
+}
+
+// prebuilt names a folder that holds the commands and, in witness/, what cc
+// would build. Set where there is no compiler: in a virtual machine.
+const prebuilt = "KERMIT_PREBUILT"
 
 var build struct {
 	sync.Once
@@ -67,6 +98,9 @@ var build struct {
 // commands builds the commands once for all scripts of a test binary.
 func commands(t *testing.T) string {
 	t.Helper()
+	if dir := os.Getenv(prebuilt); dir != "" {
+		return dir
+	}
 	build.Do(func() {
 		root, err := Root()
 		if err != nil {
@@ -97,7 +131,11 @@ func commands(t *testing.T) string {
 }
 
 // Clean removes what the tests of a binary built.
-func Clean() { _ = os.RemoveAll(build.dir) }
+func Clean() {
+	if build.dir != "" {
+		_ = os.RemoveAll(build.dir)
+	}
+}
 
 // Main is for TestMain: it runs the tests and cleans up.
 func Main(m *testing.M) {
@@ -140,6 +178,10 @@ func Root() (string, error) {
 func compile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: cc OUT FILE.c [FLAG …]")
+	}
+	if dir := os.Getenv(prebuilt); dir != "" {
+		ts.Check(ts.Exec("cp", filepath.Join(dir, "witness", args[0]), args[0]))
+		return
 	}
 	flags := append([]string{"-O1", "-Wall", "-static", "-pthread", "-o", args[0], args[1]}, args[2:]...)
 	ts.Check(ts.Exec("gcc", flags...))
