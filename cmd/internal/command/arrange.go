@@ -3,6 +3,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -10,26 +11,36 @@ import (
 
 // arrange moves flags in front of the arguments they follow: urfave/cli, as
 // the flag package below it, stops at the first argument. All behind "--" is
-// left alone.
-func arrange(app *cli.App, args []string) ([]string, error) {
-	if len(args) < 2 {
-		return args, nil
+// left alone, and so is a program to run, from its name on.
+func arrange(app *cli.App, args []string) []string {
+	if len(args) < 2 || completing(args) {
+		return args
 	}
 	out := []string{args[0]}
-	flags, words := split(app.Flags, args[1:], app.Commands)
+	flags, words := split(app.Flags, args[1:], func(word string) bool { return app.Command(word) != nil })
 	out = append(out, flags...)
 	if len(words) == 0 {
-		return out, nil
+		return out
 	}
 	sub := app.Command(words[0])
-	if sub == nil || words[0] == "--" {
-		return append(out, guard(words)...), nil
+	if sub == nil {
+		return append(out, guard(words)...)
 	}
 	out = append(out, words[0])
-	flags, words = split(sub.Flags, words[1:], nil)
+	flags, words = split(sub.Flags, words[1:], func(string) bool { return runsProgram(sub) })
 	out = append(out, flags...)
-	return append(out, guard(words)...), nil
+	return append(out, guard(words)...)
 }
+
+// completing tells whether the shell asks what could come next. The question
+// is the last argument; behind "--" it would be an argument like others.
+func completing(args []string) bool {
+	return args[len(args)-1] == "--generate-bash-completion" && !slices.Contains(args, "--")
+}
+
+// runsProgram tells by its usage line that a command runs another program.
+// Whose a flag behind that program's name is needs no "--" then.
+func runsProgram(c *cli.Command) bool { return strings.HasPrefix(c.ArgsUsage, "-- ") }
 
 // guard keeps the flag package from reading an argument as a flag.
 func guard(words []string) []string {
@@ -39,10 +50,9 @@ func guard(words []string) []string {
 	return append([]string{"--"}, words...)
 }
 
-// split parts args into flags with their values and the words between them.
-// It ends at "--", and at the first word that is one of the commands, whose
-// flags are its own.
-func split(known []cli.Flag, args []string, commands []*cli.Command) (flags, words []string) {
+// split parts args into flags with their values and the words between them. It
+// ends at "--", and at a first word behind which flags are not for the caller.
+func split(known []cli.Flag, args []string, last func(word string) bool) (flags, words []string) {
 	value := map[string]bool{}
 	for _, f := range known {
 		_, isBool := f.(*cli.BoolFlag)
@@ -60,26 +70,22 @@ func split(known []cli.Flag, args []string, commands []*cli.Command) (flags, wor
 		}
 		if len(arg) < 2 || arg[0] != '-' {
 			words = append(words, arg)
-			if len(words) == 1 && isCommand(commands, arg) {
+			if len(words) == 1 && last(arg) {
 				return flags, append(words, args[i+1:]...)
 			}
 			continue
 		}
 		flags = append(flags, arg)
 		name, _, inline := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if value[name] && !inline && i+1 < len(args) {
-			i++
+		if name == "help" || name == "h" {
+			return []string{arg}, nil // wherever it stands, and whatever else does
+		}
+		if value[name] && !inline {
+			if i++; i == len(args) {
+				return flags, nil // so that nothing is taken for the missing value
+			}
 			flags = append(flags, args[i])
 		}
 	}
 	return flags, words
-}
-
-func isCommand(commands []*cli.Command, word string) bool {
-	for _, c := range commands {
-		if c.HasName(word) {
-			return true
-		}
-	}
-	return false
 }

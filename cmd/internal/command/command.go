@@ -4,6 +4,9 @@
 // expect and urfave/cli does not have by itself: flags anywhere up to "--", -v
 // for verbose, values that keep their commas, one-line errors with a hint, and
 // the exit codes 0 done, 1 failed, 2 usage.
+//
+// A command whose ArgsUsage begins with "-- " runs another program: all from
+// that program's name on is the program's, with or without "--".
 package command
 
 import (
@@ -70,9 +73,9 @@ func Main(ctx context.Context, app *cli.App) {
 // Run runs the app and returns the exit code.
 func Run(ctx context.Context, app *cli.App, args []string) int {
 	prepare(app)
-	args, err := arrange(app, args)
-	if err == nil {
-		err = app.RunContext(ctx, args)
+	err := app.RunContext(ctx, arrange(app, args))
+	if own := cli.ExitCoder(nil); errors.As(err, &own) { // urfave/cli's: no such help topic
+		err = Hint(Usage("%s", lower(own.Error())), "%s --help", app.Name)
 	}
 	return report(app.Name, err)
 }
@@ -83,48 +86,44 @@ func prepare(app *cli.App) {
 	app.EnableBashCompletion = true
 	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
-	onUsage := func(c *cli.Context, err error, _ bool) error {
-		return Hint(Usage("%w", err), "%s --help", strings.TrimSpace(app.Name+" "+commandName(c)))
-	}
-	app.OnUsageError = onUsage
+	app.OnUsageError = misuse
 	app.Flags = append(app.Flags, &cli.BoolFlag{Name: "version", Usage: "print the version"})
 	action := app.Action
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
-			fmt.Fprintln(app.Writer, app.Name, app.Version)
-			return nil
+			_, err := fmt.Fprintln(app.Writer, app.Name, app.Version)
+			return err
 		}
-		if action == nil {
-			if c.NArg() > 0 {
-				return Hint(Usage("unknown command %q", c.Args().First()), "%s", nearestCommand(app, c.Args().First()))
-			}
-			_ = cli.ShowAppHelp(c)
-			return Exit(2, nil)
+		if err := unknownCommand(c, action == nil); err != nil {
+			return err
 		}
 		return action(c)
 	}
 	app.Commands = append(app.Commands, completion(app.Name))
 	for _, sub := range app.Commands {
-		sub.OnUsageError = onUsage
+		sub.OnUsageError = misuse
+		sub.HideHelpCommand = true // else an argument "help" or "h" is taken for it
 	}
 }
 
-func commandName(c *cli.Context) string {
-	if c.Command == nil || c.Command.Name == c.App.Name {
-		return ""
-	}
-	return c.Command.Name
-}
-
-func nearestCommand(app *cli.App, name string) string {
+// unknownCommand refuses a first argument that looks like a command, and, where
+// one is needed, whatever is none.
+func unknownCommand(c *cli.Context, needed bool) error {
 	var names []string
-	for _, sub := range app.Commands {
+	for _, sub := range c.App.VisibleCommands() {
 		names = append(names, sub.Name)
 	}
-	if near := Nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %s %s?", app.Name, near)
+	word := c.Args().First()
+	near := Nearest(word, names)
+	switch {
+	case c.NArg() == 0 && needed:
+		return Hint(Usage("no command: one of %s", strings.Join(names, ", ")), "%s --help", c.App.Name)
+	case c.NArg() > 0 && near != "":
+		return Hint(Usage("unknown command %q", word), "did you mean %s %s?", c.App.Name, near)
+	case c.NArg() > 0 && needed:
+		return Hint(Usage("unknown command %q", word), "%s --help lists the commands", c.App.Name)
 	}
-	return app.Name + " --help lists the commands"
+	return nil
 }
 
 // report prints an error as "NAME: …" and "NAME: hint: …".
@@ -147,9 +146,9 @@ func report(name string, err error) int {
 			return code
 		}
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimSpace(err.Error()))
+	_, _ = fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimSpace(err.Error()))
 	if errors.As(err, &h) {
-		fmt.Fprintf(os.Stderr, "%s: hint: %s\n", name, h.hint)
+		_, _ = fmt.Fprintf(os.Stderr, "%s: hint: %s\n", name, h.hint)
 	}
 	return code
 }

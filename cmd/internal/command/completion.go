@@ -4,9 +4,25 @@ package command
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/urfave/cli/v2"
 )
+
+// script asks the program itself what may come next. Behind "--" stands another
+// program, which must not run because of a TAB. A flag that has been begun is
+// asked for as "-".
+const script = `_%[1]s_complete() {
+  local cur="${COMP_WORDS[COMP_CWORD]}" words=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  COMPREPLY=()
+  if [[ " ${words[*]} " != *" -- "* ]]; then
+    [[ $cur == -* ]] && words+=(-)
+    COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
+  fi
+  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$cur"))
+}
+complete -o filenames -F _%[1]s_complete %[1]s
+`
 
 // completion is the command that prints a shell's completion script.
 func completion(name string) *cli.Command {
@@ -21,17 +37,12 @@ func completion(name string) *cli.Command {
 			if shell != "bash" && shell != "zsh" {
 				return Usage("completion for %q: bash or zsh", shell)
 			}
+			script := fmt.Sprintf(script, name)
 			if shell == "zsh" {
-				fmt.Fprintln(c.App.Writer, "autoload -U bashcompinit && bashcompinit")
+				script = "autoload -U bashcompinit && bashcompinit\n" + script
 			}
-			fmt.Fprintf(c.App.Writer, `_%[1]s_complete() {
-  local words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
-  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
-}
-complete -o filenames -F _%[1]s_complete %[1]s
-`, name)
-			return nil
+			_, err := io.WriteString(c.App.Writer, script)
+			return err
 		},
 	}
 }

@@ -6,7 +6,7 @@ import "strings"
 
 // Nearest returns the name that a user most likely meant, or "".
 func Nearest(word string, names []string) string {
-	best, near := 3, "" // farther than two edits is another word
+	best, near := min(3, 1+len(word)/2), "" // farther than two edits, or half of it, is another word
 	for _, n := range names {
 		if d := distance(word, n); d < best {
 			best, near = d, n
