@@ -30,6 +30,10 @@ test: tools ## run all tests that this kernel can run (as root, or with sudo)
 	go vet ./...
 	go test -count=1 -p 2 -timeout 30m ./...
 
+.PHONY: test-vm
+test-vm: tools ## run the rooms' tests on other kernels, in qemu (KERNEL=6.1 for one)
+	go run ./internal/vm $(KERNEL)
+
 .PHONY: bench
 bench: build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
 	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
@@ -48,8 +52,8 @@ bpf/README.md: $(OBJECTS) $(wildcard cmd/ktrace/*.go trace/*.go)
 	go run ./cmd/ktrace list --markdown > $@.tmp && mv $@.tmp $@
 
 # What tests, `make generate` and `make bench` need beside Go and g++.
-PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace
-PROGRAMS := clang llvm-strip perf iperf3 strace
+PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace qemu-system-x86 busybox-static
+PROGRAMS := clang llvm-strip perf iperf3 strace qemu-system-x86_64 busybox
 
 .PHONY: deps
 deps: $(VENV)/ready ## install what tests and `make generate` need (Debian packages, a Python venv)

@@ -27,6 +27,15 @@ struct mm_struct {
 	struct percpu_counter rss_stat[MEMBERS];
 } KERNEL;
 
+/* Before 6.2 (f1a7941243c1) a counter was one number; each task held back up to 64 pages of its own. */
+struct mm_struct___before_6_2 {
+	struct {
+		struct {
+			s64 counter;
+		} count[MEMBERS];
+	} rss_stat;
+} KERNEL;
+
 struct signal_struct {
 	struct {
 		int counter;
@@ -171,21 +180,27 @@ int exact(struct trace_event_raw_rss_stat *ctx)
 	return 0;
 }
 
+/* The counter's address. By hand: the kernel's structs are larger than the parts of them that are declared here. */
+static __always_inline void *counter(struct mm_struct *mm, u32 member)
+{
+	struct mm_struct___before_6_2 *old = (void *)mm;
+
+	if (bpf_core_field_exists(old->rss_stat.count))
+		return (void *)mm + bpf_core_field_offset(struct mm_struct___before_6_2, rss_stat.count) + member * sizeof(s64);
+	return (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+	       member * bpf_core_type_size(struct percpu_counter) + bpf_core_field_offset(struct percpu_counter, count);
+}
+
 PROBE(tp_btf, "tp_btf/rss_stat")
 int BPF_PROG(nearly, struct mm_struct *mm, int member)
 {
 	struct change c = find_owner(mm);
+	s64 pages = 0;
 
-	if (member >= 0 && member < MEMBERS) {
-		/* By hand: the kernel's percpu_counter is larger than the part of it that is declared here. */
-		void *counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-				member * bpf_core_type_size(struct percpu_counter) +
-				bpf_core_field_offset(struct percpu_counter, count);
-		s64 pages = 0;
-
-		bpf_probe_read_kernel(&pages, sizeof(pages), counter);
-		changed(&c, member, pages > 0 ? pages : 0);
-	}
+	if (member < 0 || member >= MEMBERS)
+		return 0;
+	bpf_probe_read_kernel(&pages, sizeof(pages), counter(mm, member));
+	changed(&c, member, pages > 0 ? pages : 0);
 	return 0;
 }
 
