@@ -12,7 +12,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -43,15 +42,6 @@ var palette = []color.Color{
 }
 
 var gray = color.RGBA{0xb0, 0xb0, 0xb0, 0xff}
-
-// curve is one process's memory over time.
-type curve struct {
-	collection string
-	pid        int64
-	name       string
-	peak       float64
-	points     plotter.XYs // seconds since the collection's first event shown, bytes
-}
 
 // PlotRSS draws the answer of the summary rss: one line a process, all
 // collections from a common zero. format is "png" or "svg".
@@ -230,59 +220,4 @@ func (d *DB) shortID(id string) string {
 		}
 	}
 	return id
-}
-
-// curves asks q and thins each process's steps to what a plot can show. A
-// process that was not seen to end goes on to the collection's last row.
-func (d *DB) curves(ctx context.Context, q Query) ([]*curve, error) {
-	text := fmt.Sprintf(`CREATE OR REPLACE TEMP TABLE plotted AS
-SELECT collection_id, pid, name, ts_ns - min(ts_ns) OVER (PARTITION BY collection_id) AS ns, total_bytes
-FROM (
-%s
-) WHERE total_bytes IS NOT NULL`, strings.TrimRight(strings.TrimSpace(q.text), ";"))
-	if err := d.exec(ctx, text); err != nil {
-		return nil, err
-	}
-	rows, err := d.conn.QueryContext(ctx, fmt.Sprintf(`WITH last AS (SELECT max(ns) AS ns FROM plotted)
-SELECT collection_id, pid, coalesce(any_value(name), ''), min(plotted.ns) / 1e9, max(plotted.ns) / 1e9,
-       min(total_bytes)::DOUBLE, max(total_bytes)::DOUBLE,
-       arg_min(total_bytes, plotted.ns)::DOUBLE, arg_max(total_bytes, plotted.ns)::DOUBLE
-FROM plotted, last
-GROUP BY collection_id, pid, plotted.ns * %d // greatest(last.ns, 1)
-ORDER BY collection_id, pid, 4`, plotBins))
-	if err != nil {
-		return nil, fmt.Errorf("plot rss: %w", err)
-	}
-	defer func() { _ = rows.Close() }()
-	var list []*curve
-	ends := map[string]float64{}
-	for rows.Next() {
-		var c curve
-		var from, to, low, high, first, last float64
-		if err := rows.Scan(&c.collection, &c.pid, &c.name, &from, &to, &low, &high, &first, &last); err != nil {
-			return nil, fmt.Errorf("plot rss: %w", err)
-		}
-		if n := len(list); n == 0 || list[n-1].pid != c.pid || list[n-1].collection != c.collection {
-			list = append(list, &c)
-		}
-		list[len(list)-1].add(from, to, low, high, first, last)
-		ends[c.collection] = math.Max(ends[c.collection], to)
-	}
-	for _, c := range list {
-		if end := c.points[len(c.points)-1]; end.Y > 0 {
-			c.points = append(c.points, plotter.XY{X: ends[c.collection], Y: end.Y})
-		}
-	}
-	return list, rows.Err()
-}
-
-// add appends one bin: what stood at its ends, and its extremes between.
-func (c *curve) add(from, to, low, high, first, last float64) {
-	c.peak = math.Max(c.peak, high)
-	middle := from + (to-from)/2
-	for _, at := range []plotter.XY{{X: from, Y: first}, {X: middle, Y: low}, {X: middle, Y: high}, {X: to, Y: last}} {
-		if n := len(c.points); n == 0 || c.points[n-1] != at {
-			c.points = append(c.points, at)
-		}
-	}
 }

@@ -14,7 +14,11 @@
 --                                            (of a process that ended in it: before that); ts_ns is its start
 
 WITH change AS (
-    SELECT r.collection_id, r.tgid AS pid, p.name, p.since_ns, p.start_ns, p.end_ns, r.ts_ns, r.member, r."count" AS pages
+    SELECT r.collection_id, r.tgid AS pid, p.since_ns, r.ts_ns,
+           CASE member WHEN 'MM_FILEPAGES' THEN r."count" END AS file,
+           CASE member WHEN 'MM_ANONPAGES' THEN r."count" END AS anon,
+           CASE member WHEN 'MM_SHMEMPAGES' THEN r."count" END AS shmem,
+           CASE member WHEN 'MM_SWAPENTS' THEN r."count" END AS swap
     FROM mm_rss_stat r
     LEFT JOIN process p
         ON r.collection_id = p.collection_id AND r.tgid = p.pid AND r.ts_ns BETWEEN p.since_ns AND p.until_ns
@@ -22,56 +26,67 @@ WITH change AS (
       AND (getvariable('pid') IS NULL OR r.tgid = getvariable('pid'))
       AND (p.end_ns IS NULL OR r.ts_ns <= p.end_ns)
 ),
-member AS (
-    SELECT * EXCLUDE (member, pages),
-           -- A process seen from its start has nothing until a counter says so.
-           coalesce(last_value(CASE WHEN member = 'MM_FILEPAGES' THEN pages END IGNORE NULLS) OVER w, start_ns * 0) AS file,
-           coalesce(last_value(CASE WHEN member = 'MM_ANONPAGES' THEN pages END IGNORE NULLS) OVER w, start_ns * 0) AS anon,
-           coalesce(last_value(CASE WHEN member = 'MM_SHMEMPAGES' THEN pages END IGNORE NULLS) OVER w, start_ns * 0) AS shmem,
-           coalesce(last_value(CASE WHEN member = 'MM_SWAPENTS' THEN pages END IGNORE NULLS) OVER w, start_ns * 0) AS swap,
-           row_number() OVER w AS n
-    FROM change
-    WINDOW w AS (PARTITION BY collection_id, pid, since_ns ORDER BY ts_ns, member, pages ROWS UNBOUNDED PRECEDING)
-),
-step AS (
-    SELECT *, file + anon + coalesce(shmem, 0) AS total FROM member
+-- With a window: the last count of each member in it.
+thinned AS (
+    SELECT * FROM change WHERE getvariable('window_ns') IS NULL
     UNION ALL BY NAME
-    SELECT collection_id, pid, any_value(name) AS name, since_ns, any_value(end_ns) AS ts_ns,
-           max(n) + 1 AS n, 0 AS file, 0 AS anon, 0 AS shmem, 0 AS swap, 0 AS total
-    FROM member
-    WHERE getvariable('window_ns') IS NULL
-    GROUP BY collection_id, pid, since_ns
-    HAVING any_value(end_ns) IS NOT NULL
-),
--- With a window: its last row, and the last one before it where nothing changed.
-sampled AS (
-    SELECT *, ts_ns // getvariable('window_ns') AS k
-    FROM step
+    SELECT collection_id, pid, since_ns, ts_ns // getvariable('window_ns') * getvariable('window_ns') AS ts_ns,
+           arg_max(file, ts_ns) AS file, arg_max(anon, ts_ns) AS anon, arg_max(shmem, ts_ns) AS shmem, arg_max(swap, ts_ns) AS swap
+    FROM change
     WHERE getvariable('window_ns') IS NOT NULL
-    QUALIFY row_number() OVER (PARTITION BY collection_id, pid, since_ns, k ORDER BY n DESC) = 1
+    GROUP BY collection_id, pid, since_ns, change.ts_ns // getvariable('window_ns')
 ),
+carried AS (
+    SELECT collection_id, pid, since_ns, ts_ns,
+           last_value(file IGNORE NULLS) OVER w AS file,
+           last_value(anon IGNORE NULLS) OVER w AS anon,
+           last_value(shmem IGNORE NULLS) OVER w AS shmem,
+           last_value(swap IGNORE NULLS) OVER w AS swap,
+           row_number() OVER w AS n
+    FROM thinned
+    WINDOW w AS (PARTITION BY collection_id, pid, since_ns ORDER BY ts_ns, file, anon, shmem, swap ROWS UNBOUNDED PRECEDING)
+),
+-- With a window: a row for each one in which nothing changed, too.
 recorded AS (
-    SELECT collection_id, max(ts_ns) // getvariable('window_ns') AS k FROM mm_rss_stat
+    SELECT collection_id, max(ts_ns) AS last_ns FROM mm_rss_stat
     WHERE getvariable('window_ns') IS NOT NULL
     GROUP BY collection_id
 ),
-filled AS (
+spread AS (
     SELECT s.* EXCLUDE (ts_ns),
-           unnest(range(s.k, coalesce(lead(s.k) OVER (PARTITION BY s.collection_id, s.pid, s.since_ns ORDER BY s.k),
-                                      CASE WHEN s.end_ns IS NULL THEN r.k ELSE s.end_ns // getvariable('window_ns') END + 1)))
-               * getvariable('window_ns') AS ts_ns
-    FROM sampled s
-    JOIN recorded r USING (collection_id)
+           unnest(range(s.ts_ns,
+                        coalesce(lead(s.ts_ns) OVER (PARTITION BY s.collection_id, s.pid, s.since_ns ORDER BY s.ts_ns),
+                                 coalesce(p.end_ns, r.last_ns) + 1),
+                        getvariable('window_ns')::BIGINT)) AS ts_ns
+    FROM carried s
+    JOIN recorded r ON s.collection_id = r.collection_id
+    LEFT JOIN process p ON s.collection_id = p.collection_id AND s.pid = p.pid AND s.since_ns = p.since_ns
 ),
-chosen AS (
-    FROM step WHERE getvariable('window_ns') IS NULL
+step AS (
+    SELECT * FROM carried WHERE getvariable('window_ns') IS NULL
     UNION ALL BY NAME
-    SELECT * EXCLUDE (k) FROM filled
+    SELECT * FROM spread
+    UNION ALL BY NAME
+    SELECT collection_id, pid, since_ns, p.end_ns AS ts_ns, 0 AS file, 0 AS anon, 0 AS shmem, 0 AS swap, max(n) + 1 AS n
+    FROM carried
+    JOIN process p USING (collection_id, pid, since_ns)
+    WHERE p.end_ns IS NOT NULL AND getvariable('window_ns') IS NULL
+    GROUP BY ALL
+),
+-- A process seen from its start has nothing until a counter says so.
+known AS (
+    SELECT s.* EXCLUDE (file, anon, shmem, swap), p.name, c.page_size, c.boot_unix_ns,
+           coalesce(s.file, p.start_ns * 0) AS file, coalesce(s.anon, p.start_ns * 0) AS anon,
+           coalesce(s.shmem, p.start_ns * 0) AS shmem, coalesce(s.swap, p.start_ns * 0) AS swap,
+           coalesce(s.file, p.start_ns * 0) + coalesce(s.anon, p.start_ns * 0) + coalesce(s.shmem, 0) AS total
+    FROM step s
+    JOIN collection c ON s.collection_id = c.collection_id
+    LEFT JOIN process p ON s.collection_id = p.collection_id AND s.pid = p.pid AND s.since_ns = p.since_ns
 )
-SELECT s.collection_id,
-       s.pid,
-       s.name,
-       make_timestamp((c.boot_unix_ns + s.ts_ns) // 1000) AS "time",
+SELECT collection_id,
+       pid,
+       name,
+       make_timestamp((boot_unix_ns + ts_ns) // 1000) AS "time",
        total * page_size AS total_bytes,
        file * page_size AS file_bytes,
        anon * page_size AS anon_bytes,
@@ -82,7 +97,6 @@ SELECT s.collection_id,
        anon AS anon_pages,
        shmem AS shmem_pages,
        swap AS swap_pages,
-       s.ts_ns
-FROM chosen s
-JOIN collection c USING (collection_id)
-ORDER BY s.collection_id, s.pid, s.since_ns, s.ts_ns, s.n;
+       ts_ns
+FROM known
+ORDER BY collection_id, pid, since_ns, ts_ns, n;

@@ -144,3 +144,24 @@ func TestPlotIsAPicture(t *testing.T) {
 		}
 	}
 }
+
+// Above a million events a picture samples, and the table after it does not.
+func TestPlotOfManyEventsSamples(t *testing.T) {
+	d := open(t, memory)
+	ctx := context.Background()
+	if err := d.exec(ctx, "CREATE OR REPLACE VIEW mm_rss_stat AS SELECT 'x' AS collection_id, 1 AS tgid, range AS ts_ns, 'MM_ANONPAGES' AS member, range AS count FROM range(2000000)"); err != nil {
+		t.Fatal(err)
+	}
+	if sampled, err := d.sample(ctx); !sampled || err != nil {
+		t.Fatalf("sampled %v, %v", sampled, err)
+	}
+	same(t, ask(t, d, "SELECT getvariable('window_ns') AS w"), "w\n416")
+	d = open(t, memory)
+	got, q := summarize(t, d, "rss", Parameters{})
+	if err := d.PlotRSS(ctx, q, &bytes.Buffer{}, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	if after := answer(t, d, q); after != got {
+		t.Errorf("after the plot the table is\n%s\nand was\n%s", after, got)
+	}
+}

@@ -64,6 +64,9 @@ func session(c *cli.Context, paths []string, do func(*query.DB, *output) error) 
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	err = do(db, out)
+	if table := (*query.MissingTableError)(nil); errors.As(err, &table) {
+		note(db.Notes(nil)) // a file that was ignored may be the reason
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		return command.Exit(128+int(syscall.SIGPIPE), nil)
 	}
