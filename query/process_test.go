@@ -42,6 +42,11 @@ const lives = "table process_trace tp_btf\ncounters missed=0\n" + traceColumns +
 500 500 6200000000 - end
 500 500 6200001000 app exec
 500 500 6900000000 - end
+# 510: the same, and it goes on
+510 510 6000000000 runc start
+511 510 6100000000 runc start
+510 510 6200000000 - end
+510 510 6200001000 server exec
 # 600: began before; its thread ends: no row tells of the process itself
 601 600 7000000000 - end
 # 700: the start of the second one was lost
@@ -82,6 +87,7 @@ func TestProcessesHaveOneRowEach(t *testing.T) {
 300 -  sleep        3000000000 -          -   - -
 400 54 java         4000000000 4900000100 0   - -
 500 55 app          6000000000 6900000100 0   - app
+510 -  server       6000000000 -          -   - -
 700 56 cc1          8000000000 8100000100 0   - -
 700 57 as           -          8600000100 1   - as -o x
 800 -  kworker      -          -          -   - -
@@ -101,6 +107,7 @@ func TestProcessesWithoutExitRows(t *testing.T) {
 300 - sleep   3000000000 -          - - -
 400 - java    4000000000 4900000000 - - -
 500 - app     6000000000 6900000000 - - -
+510 - server  6000000000 -          - - -
 700 - as      8000000000 8600000000 - - -
 800 - kworker -          -          - - -
 `)
