@@ -71,6 +71,7 @@ func bad(t testing.TB) map[string]struct{ frame, says string } {
 		"numbers as text":                   {s(batchOf(t, 1, "1", good)), "neither bin"},
 		"numbers as an array":               {s(batchOf(t, 1, []int{1}, good)), "neither bin"},
 		"texts without indexes":             {s(batchOf(t, 1, []byte{1}, []any{[]string{"s"}})), "neither bin"},
+		"texts, indexes and more":           {s(batchOf(t, 1, []byte{1}, []any{[]string{"s"}, index0, nil})), "neither bin"},
 		"texts as bin":                      {s(batchOf(t, 1, []byte{1}, []any{[]any{[]byte("s")}, index0})), "neither bin"},
 		"texts that are a map":              {s(batchOf(t, 1, []byte{1}, []any{object{"s": nil}, index0})), "neither bin"},
 		"indexes alone":                     {s(batchOf(t, 1, []byte{1}, index0)), "neither bin"},

@@ -63,7 +63,10 @@ func (s *scanner) scan(b []byte) (need int, err error) {
 		if err == nil {
 			err = s.limits(t)
 		}
-		if err != nil {
+		switch {
+		case err != nil && s.at == 0:
+			return 0, err
+		case err != nil:
 			return 0, fmt.Errorf("%w at byte %d of the frame", err, s.at)
 		}
 		if end := s.at + t.head + t.body; end > len(b) {

@@ -26,6 +26,7 @@ func TestTextEscapesOnlyWhatIsNotUTF8(t *testing.T) {
 		"\xed\xa0\x80":       `\xed\xa0\x80`, // a surrogate
 		"\xf0\x9f\x90\xb8ok": "🐸ok",
 		"\uFFFD":             "\uFFFD", // a character like others
+		"\uFFFD\xff":         "\uFFFD" + `\xff`,
 	} {
 		if got := stream.Text(in); got != want || !utf8.ValidString(got) {
 			t.Errorf("Text(%q) = %q, want %q", in, got, want)
