@@ -72,6 +72,7 @@ func start(t *testing.T, tracer []string, args []string, configure ...func(*exec
 	for _, f := range configure {
 		f(p.kbench)
 	}
+	p.kbench.WaitDelay = 5 * time.Second // a job that outlives kbench holds its stderr
 	check(t, p.kbench.Start())
 	check(t, in.Close())
 	t.Cleanup(func() {
