@@ -4,6 +4,7 @@ package trace
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ type field struct {
 	kind   fieldKind
 	divide int64 // of a quotient
 	tags   []string
+	labels stream.Labels // of the C type: for a kernel that lacks the enum
 }
 
 type fieldKind uint8
@@ -113,7 +115,8 @@ func (s *Shape) derived(c stream.Column, f field, from string, t btf.Type) (stre
 	}
 	c.Type, f.offset, f.size, f.kind = s.columns[i].Type, s.fields[i].offset, s.fields[i].size, s.fields[i].kind
 	if e, ok := t.(*btf.Enum); ok {
-		_, c.Labels = enumColumn(e)
+		_, f.labels = enumColumn(e)
+		c.Labels = maps.Clone(f.labels)
 	}
 	labelTags(&c, f.tags)
 	return c, f, nil
@@ -177,7 +180,7 @@ func (s *Shape) resolve(kernel *btf.Spec) error {
 		c, f := &s.columns[i], &s.fields[i]
 		var e *btf.Enum
 		if name := tag(f.tags, "enum:"); name != "" {
-			if err := kernel.TypeByName(name, &e); err != nil {
+			if err := kernel.TypeByName(name, &e); err != nil && len(f.labels) == 0 {
 				return fmt.Errorf("column %s: enum %s of the kernel: %w", c.Name, name, err)
 			}
 		} else if member := tag(f.tags, "enum_with:"); member != "" {
@@ -188,7 +191,10 @@ func (s *Shape) resolve(kernel *btf.Spec) error {
 			continue
 		}
 		strip := tag(f.tags, "strip:")
-		_, labels := enumColumn(e)
+		labels := maps.Clone(f.labels)
+		if e != nil {
+			_, labels = enumColumn(e)
+		}
 		for n, label := range labels {
 			if rest, ok := strings.CutPrefix(label, strip); ok && strip != "" {
 				label = strings.ToLower(rest)

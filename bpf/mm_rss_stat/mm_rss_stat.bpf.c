@@ -153,6 +153,7 @@ static __always_inline void changed(struct change *c, u32 member, s64 pages)
 		birth->count[member] = pages;
 		return;
 	}
+	bpf_map_delete_elem(&dying, &c->birth); /* the address of a memory that is gone, used again */
 	fresh.mm = c->birth;
 	fresh.count[member] = pages;
 	bpf_map_update_elem(&births, &maker, &fresh, BPF_ANY);

@@ -25,6 +25,26 @@ enum branch {
 	do_rcv_drop = 19,
 };
 
+/* Read by name, for the running kernel's numbers. These numbers count only where the kernel has none. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NONE = 0,
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_NO_SOCKET = 3,
+	SKB_DROP_REASON_PKT_TOO_SMALL = 4,
+	SKB_DROP_REASON_TCP_CSUM = 5,
+	SKB_DROP_REASON_SOCKET_FILTER = 6,
+	SKB_DROP_REASON_XFRM_POLICY = 14,
+	SKB_DROP_REASON_SOCKET_BACKLOG = 22,
+	SKB_DROP_REASON_TCP_MD5FAILURE = 21,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+	SKB_DROP_REASON_TCP_MINTTL = 70,
+	SKB_DROP_REASON_TCP_AUTH_HDR = 100, /* from here on only by name */
+	SKB_DROP_REASON_TCP_MD5NOTFOUND,
+	SKB_DROP_REASON_TCP_MD5UNEXPECTED,
+	SKB_DROP_REASON_TCP_RFC7323_TW_PAWS,
+	SKB_DROP_REASON_QUEUE_PURGE,
+};
+
 struct tcp_v4_rcv {
 	u16 cpu DOC("CPU that received the packet");
 	u32 pid DOC("thread that the interrupt stopped: not the packet's owner");
@@ -32,8 +52,8 @@ struct tcp_v4_rcv {
 	s64 ts_uptime_us[0] FROM("ts_ns / 1000") DOC("ts_ns in microseconds");
 	u8 branch_type DOC("number of the branch");
 	enum branch branch_name[0] FROM("branch_type") DOC("entry, once a packet; then each branch that it took");
-	u16 drop_reason DOC("the running kernel's skb_drop_reason; 0: not dropped here");
-	u16 drop_reason_name[0] FROM("drop_reason") KERNEL_ENUM("skb_drop_reason", "SKB_DROP_REASON_") LABEL(0, "none")
+	u16 drop_reason DOC("the running kernel's skb_drop_reason (before 5.17, which has none, by the branch); 0: not dropped here");
+	enum skb_drop_reason drop_reason_name[0] FROM("drop_reason") KERNEL_ENUM("skb_drop_reason", "SKB_DROP_REASON_") LABEL(0, "none")
 		DOC("name of drop_reason, in small letters without its prefix");
 	u32 saddr IPV4 DOC("source address");
 	u32 daddr IPV4 DOC("destination address");
@@ -47,6 +67,12 @@ struct tcp_v4_rcv {
 } DOC("One row a TCP packet over IPv4 that reaches this host, and one for each branch it took in tcp_v4_rcv. Filters by process do not apply.");
 TABLE(tcp_v4_rcv);
 
+/* The functions that a packet passes within one call of tcp_v4_rcv on one CPU. */
+SOURCE(fentry, "kernel >= 5.17", "");
+/* The same, and where drops have no reason yet, what the functions return. */
+SOURCE(fexit, "kernel < 5.17",
+       "branch min_ttl_drop\n"
+       "branch do_rcv_drop");
 /* LOCAL_IN is the last thing that a packet passes before tcp_v4_rcv, which follows at once on the same CPU. */
 SOURCE(netfilter, "kernel >= 6.4",
        "branch time_wait\n"
@@ -84,30 +110,13 @@ struct task_struct {
 
 struct sock_common {
 	u16 skc_num;
-	u16 skc_family;
+	volatile unsigned char skc_state;
 } KERNEL;
 
 struct sock {
 	struct sock_common __sk_common;
+	u32 sk_ack_backlog, sk_max_ack_backlog;
 } KERNEL;
-
-/* By name: the running kernel's numbers. */
-enum skb_drop_reason {
-	SKB_DROP_REASON_NO_SOCKET,
-	SKB_DROP_REASON_SOCKET_FILTER,
-	SKB_DROP_REASON_SOCKET_BACKLOG,
-	SKB_DROP_REASON_PKT_TOO_SMALL,
-	SKB_DROP_REASON_TCP_CSUM,
-	SKB_DROP_REASON_XFRM_POLICY,
-	SKB_DROP_REASON_TCP_AUTH_HDR,
-	SKB_DROP_REASON_TCP_MD5NOTFOUND,
-	SKB_DROP_REASON_TCP_MD5UNEXPECTED,
-	SKB_DROP_REASON_TCP_MD5FAILURE,
-	SKB_DROP_REASON_TCP_MINTTL,
-	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
-	SKB_DROP_REASON_TCP_RFC7323_TW_PAWS,
-	SKB_DROP_REASON_QUEUE_PURGE,
-};
 
 #define NF_ACCEPT 1    /* include/uapi/linux/netfilter.h */
 #define PACKET_HOST 0  /* include/uapi/linux/if_packet.h */
@@ -122,21 +131,35 @@ struct packet {
 	u16 sport, dport;
 	u32 len;
 	u32 pid, tgid;
+	u32 branches; /* taken so far, a bit each */
+	bool is_reset, is_short, overflow;
 	char comm[16];
 };
 PER_CPU(packet, struct packet);
 
-static __always_inline struct packet *current_packet(void)
+static __always_inline struct packet *any_packet(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&percpu_packet, &cpu);
 }
 
+/* The packet in tcp_v4_rcv here, if it is this one. */
+static __always_inline struct packet *packet_of(void *skb)
+{
+	struct packet *p = any_packet();
+
+	return p && skb && p->skb == (u64)skb ? p : 0;
+}
+
 static __always_inline void took(struct packet *p, enum branch branch, u32 drop_reason)
 {
-	struct tcp_v4_rcv *row = reserve(tcp_v4_rcv, NOBODY);
+	struct tcp_v4_rcv *row;
 
+	if (p->branches & (1U << branch))
+		return; /* a second look-up of its socket leads the same way */
+	p->branches |= 1U << branch;
+	row = reserve(tcp_v4_rcv, NOBODY);
 	if (!row)
 		return;
 	row->cpu = bpf_get_smp_processor_id();
@@ -155,39 +178,58 @@ static __always_inline void took(struct packet *p, enum branch branch, u32 drop_
 	submit(row);
 }
 
-PROBE(netfilter, "netfilter/local_in")
-int on_local_in(struct bpf_nf_ctx *ctx)
+struct tcp_header {
+	u16 source, dest;
+	u32 seq, ack;
+	u8 doff_reserved, flags;
+};
+
+#define TCP_HEADER 20 /* bytes, at the least */
+
+#define TCP_FLAG_RST 4
+
+/* A packet of IPv4 whose IP header begins at skb's network header. ip_header: whether skb->len counts it. */
+static __always_inline struct packet *enter(struct sk_buff *skb, bool ip_header)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct packet *p = current_packet();
-	struct sk_buff *skb = ctx->skb;
+	struct packet *p = any_packet();
+	struct tcp_header tcp = {};
 	struct iphdr ip;
-	u16 ports[2];
 	u32 ihl;
 	void *at;
 
 	if (!p)
-		return NF_ACCEPT;
+		return 0;
 	p->skb = 0;
 	at = skb->head + skb->network_header;
 	if (bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.head[8] != IPPROTO_TCP)
-		return NF_ACCEPT;
+		return 0;
 	ihl = (ip.ihl_version & 15) * 4;
-	if (bpf_probe_read_kernel(ports, sizeof(ports), at + ihl))
-		return NF_ACCEPT;
+	bpf_probe_read_kernel(&tcp, sizeof(tcp), at + ihl);
 	p->skb = (u64)skb;
 	p->number = p->number ? p->number + kermit_cpus : bpf_get_smp_processor_id() + 1;
 	p->saddr = ip.saddr;
 	p->daddr = ip.daddr;
-	p->sport = bpf_ntohs(ports[0]);
-	p->dport = bpf_ntohs(ports[1]);
-	p->len = skb->len - ihl;
+	p->sport = bpf_ntohs(tcp.source);
+	p->dport = bpf_ntohs(tcp.dest);
+	p->len = skb->len - (ip_header ? ihl : 0);
 	p->pid = BPF_CORE_READ(task, pid);
 	p->tgid = BPF_CORE_READ(task, tgid);
+	p->branches = 0;
+	p->is_reset = tcp.flags & TCP_FLAG_RST;
+	p->is_short = p->len < TCP_HEADER || (tcp.doff_reserved >> 4) * 4 < TCP_HEADER;
+	p->overflow = false;
 	BPF_CORE_READ_STR_INTO(&p->comm, task, comm);
 	took(p, entry, 0);
 	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) != PACKET_HOST)
 		took(p, not_for_host, 0);
+	return p;
+}
+
+PROBE(netfilter, "netfilter/local_in")
+int on_local_in(struct bpf_nf_ctx *ctx)
+{
+	enter(ctx->skb, true);
 	return NF_ACCEPT;
 }
 
@@ -195,7 +237,7 @@ int on_local_in(struct bpf_nf_ctx *ctx)
 PROBE(netfilter, "tp_btf/napi_poll")
 int BPF_PROG(on_poll_end)
 {
-	struct packet *p = current_packet();
+	struct packet *p = any_packet();
 
 	if (p)
 		p->skb = 0;
@@ -205,9 +247,9 @@ int BPF_PROG(on_poll_end)
 PROBE(netfilter, "tp_btf/tcp_probe")
 int BPF_PROG(on_established, struct sock *sk, struct sk_buff *skb)
 {
-	struct packet *p = current_packet();
+	struct packet *p = packet_of(skb);
 
-	if (!p || p->skb != (u64)skb)
+	if (!p)
 		return 0; /* from the backlog: its tcp_v4_rcv is long over */
 	took(p, do_rcv_direct, 0);
 	took(p, established_proc, 0);
@@ -217,9 +259,9 @@ int BPF_PROG(on_established, struct sock *sk, struct sk_buff *skb)
 PROBE(netfilter, "tp_btf/tcp_send_reset")
 int BPF_PROG(on_reset, struct sock *sk, struct sk_buff *skb)
 {
-	struct packet *p = current_packet();
+	struct packet *p = packet_of(skb);
 
-	if (p && skb && p->skb == (u64)skb)
+	if (p)
 		took(p, rst_sent, 0);
 	return 0;
 }
@@ -228,10 +270,126 @@ int BPF_PROG(on_reset, struct sock *sk, struct sk_buff *skb)
 PROBE(netfilter, "tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
 {
-	struct packet *p = current_packet();
+	struct packet *p = any_packet();
 
 	if (p && p->skb && old == TCP_LISTEN && new == TCP_SYN_RECV && sk->__sk_common.skc_num == p->dport)
 		took(p, new_syn_recv, 0);
+	return 0;
+}
+
+static __always_inline bool queue_is_full(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_ack_backlog) > BPF_CORE_READ(sk, sk_max_ack_backlog);
+}
+
+/* What a branch that no drop marks looks like: a call with the packet in hand. */
+#define CALL(source, name, function, condition, branch, ...)        \
+	PROBE(source, "fentry/" #function)                          \
+	int BPF_PROG(source##_##name, __VA_ARGS__)                  \
+	{                                                           \
+		struct packet *p = packet_of(skb);                  \
+                                                                    \
+		if (p && (condition))                               \
+			took(p, branch, 0);                         \
+		return 0;                                           \
+	}
+
+#define DROPS_BY_RETURN_fentry 0
+#define DROPS_BY_RETURN_fexit 1
+
+#define CALLS(source)                                                                                               \
+	PROBE(source, "fentry/tcp_v4_rcv")                                                                          \
+	int BPF_PROG(source##_begin, struct sk_buff *skb)                                                           \
+	{                                                                                                           \
+		enter(skb, false);                                                                                  \
+		return 0;                                                                                           \
+	}                                                                                                           \
+	PROBE(source, "fexit/tcp_v4_rcv")                                                                           \
+	int BPF_PROG(source##_finish, struct sk_buff *skb)                                                          \
+	{                                                                                                           \
+		struct packet *p = packet_of(skb);                                                                  \
+                                                                                                                    \
+		if (p && DROPS_BY_RETURN_##source && p->is_short)                                                   \
+			took(p, pkt_too_small, SKB_DROP_REASON_PKT_TOO_SMALL);                                      \
+		if (p)                                                                                              \
+			p->skb = 0;                                                                                 \
+		return 0;                                                                                           \
+	}                                                                                                           \
+	PROBE(source, "fexit/tcp_check_req")                                                                        \
+	int BPF_PROG(source##_stolen, struct sock *sk, struct sk_buff *skb)                                         \
+	{                                                                                                           \
+		struct packet *p = packet_of(skb);                                                                  \
+		bool *stolen = 0, is_stolen = false;                                                                \
+                                                                                                                    \
+		/* by reading ctx: before 5.13 the verifier refuses an argument that points to no struct */         \
+		bpf_probe_read_kernel(&stolen, sizeof(stolen), &ctx[4]);                                            \
+		bpf_probe_read_kernel(&is_stolen, 1, stolen);                                                       \
+		if (p && is_stolen)                                                                                 \
+			took(p, req_stolen, 0);                                                                     \
+		return 0;                                                                                           \
+	}                                                                                                           \
+	CALL(source, timewait, tcp_timewait_state_process, true, time_wait, void *tw, struct sk_buff *skb)          \
+	CALL(source, request, tcp_check_req, !fastopen, new_syn_recv, struct sock *sk, struct sk_buff *skb,         \
+	     void *req, bool fastopen)                                                                              \
+	CALL(source, receive, tcp_v4_do_rcv, true, is_listening(sk) ? listen_state : do_rcv_direct,                 \
+	     struct sock *sk, struct sk_buff *skb)                                                                  \
+	CALL(source, backlog, tcp_add_backlog, true, socket_busy, struct sock *sk, struct sk_buff *skb)             \
+	CALL(source, established, tcp_rcv_established, true, established_proc, struct sock *sk, struct sk_buff *skb)\
+	CALL(source, reset, tcp_v4_send_reset, !p->is_reset, rst_sent, struct sock *sk, struct sk_buff *skb)        \
+	CALL(source, connect, tcp_conn_request, queue_is_full(sk), listen_overflow, void *ops, void *af_ops,        \
+	     struct sock *sk, struct sk_buff *skb)
+
+static __always_inline bool is_listening(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
+CALLS(fentry)
+CALLS(fexit)
+
+/* The last packet of a handshake finds the listener's queue full. */
+PROBE(fentry, "fexit/tcp_v4_syn_recv_sock")
+int BPF_PROG(fentry_overflow, struct sock *sk, struct sk_buff *skb)
+{
+	struct packet *p = packet_of(skb);
+	u64 child = 1;
+
+	bpf_get_func_ret(ctx, &child);
+	if (p && !child && queue_is_full(sk))
+		p->overflow = true;
+	return 0;
+}
+
+#define RETURNS(name, function, condition, branch, reason, ...) \
+	PROBE(fexit, "fexit/" #function)                        \
+	int BPF_PROG(fexit_##name, __VA_ARGS__)                 \
+	{                                                       \
+		struct packet *p = packet_of(skb);              \
+                                                                \
+		if (p && (condition))                           \
+			took(p, branch, reason);                \
+		return 0;                                       \
+	}
+
+RETURNS(overflow, tcp_v4_syn_recv_sock, !child && queue_is_full(sk), listen_overflow, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW,
+	struct sock *sk, struct sk_buff *skb, void *req, void *dst, void *unhash, void *own, void *child)
+RETURNS(checksum, __skb_checksum_complete, (u16)sum != 0, checksum_error, SKB_DROP_REASON_TCP_CSUM,
+	struct sk_buff *skb, u64 sum)
+RETURNS(policy, __xfrm_policy_check, (int)allowed == 0, xfrm_policy_drop, SKB_DROP_REASON_XFRM_POLICY,
+	struct sock *sk, int dir, struct sk_buff *skb, u16 family, u64 allowed)
+RETURNS(filter, sk_filter_trim_cap, (int)err != 0, socket_filter_drop, SKB_DROP_REASON_SOCKET_FILTER,
+	struct sock *sk, struct sk_buff *skb, u32 cap, u64 err)
+RETURNS(signature, tcp_v4_inbound_md5_hash, (bool)bad, md5_hash_fail, SKB_DROP_REASON_TCP_MD5FAILURE,
+	struct sock *sk, struct sk_buff *skb, int dif, int sdif, u64 bad)
+
+/* A reset that nobody's socket sends: there is none. */
+PROBE(fexit, "fentry/tcp_v4_send_reset")
+int BPF_PROG(fexit_nobody, struct sock *sk, struct sk_buff *skb)
+{
+	struct packet *p = packet_of(skb);
+
+	if (p && !sk)
+		took(p, no_socket, SKB_DROP_REASON_NO_SOCKET);
 	return 0;
 }
 
@@ -266,15 +424,18 @@ static __always_inline enum branch branch_of(u32 reason)
 	return do_rcv_drop;
 }
 
-PROBE(netfilter, "tp_btf/kfree_skb")
-int BPF_PROG(on_drop, struct sk_buff *skb, void *location, u32 reason)
-{
-	struct packet *p = current_packet();
-
-	if (!p || p->skb != (u64)skb)
-		return 0;
-	p->skb = 0;
-	if (!IS(reason, QUEUE_PURGE)) /* a socket that closes frees what it had taken: no drop */
-		took(p, branch_of(reason), reason);
-	return 0;
-}
+#define DROPS(source)                                                                      \
+	PROBE(source, "tp_btf/kfree_skb")                                                  \
+	int BPF_PROG(source##_drop, struct sk_buff *skb, void *location, u32 reason)       \
+	{                                                                                  \
+		struct packet *p = packet_of(skb);                                         \
+                                                                                           \
+		if (!p)                                                                    \
+			return 0;                                                          \
+		p->skb = 0;                                                                \
+		if (!IS(reason, QUEUE_PURGE)) /* a socket that closes frees what it took */\
+			took(p, p->overflow ? listen_overflow : branch_of(reason), reason);\
+		return 0;                                                                  \
+	}
+DROPS(netfilter)
+DROPS(fentry)
