@@ -237,7 +237,7 @@ func TestTracerThatEndsFirst(t *testing.T) {
 // an orderly way.
 func TestReaderThatGoes(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
-	p := start(t, []string{}, script("trap 'touch "+told+"; exit 0' TERM; while :; do sleep 0.05; done"))
+	p := start(t, []string{"-frames", "1000000000"}, script("trap 'touch "+told+"; exit 0' TERM; while :; do sleep 0.05; done"))
 	p.await("Started benchmark")
 	time.Sleep(100 * time.Millisecond) // the trap is set
 	check(t, p.out.Close())
