@@ -24,12 +24,12 @@ func arrange(app *cli.App, args []string) []string {
 	}
 	sub := app.Command(words[0])
 	if sub == nil {
-		return append(out, words...)
+		return append(out, guard(words)...)
 	}
 	out = append(out, words[0])
 	flags, words = split(sub.Flags, words[1:], func(string) bool { return runsProgram(sub) })
 	out = append(out, flags...)
-	return append(out, words...)
+	return append(out, guard(words)...)
 }
 
 // completing tells whether the shell asks what could come next. The question
@@ -41,6 +41,15 @@ func completing(args []string) bool {
 // runsProgram tells by its usage line that a command runs another program.
 // Whose a flag behind that program's name is needs no "--" then.
 func runsProgram(c *cli.Command) bool { return strings.HasPrefix(c.ArgsUsage, "-- ") }
+
+// guard puts the "--" back that split took off, for urfave/cli: a last argument
+// behind it is no question of the shell.
+func guard(words []string) []string {
+	if len(words) == 0 || words[0] == "--" {
+		return words
+	}
+	return append([]string{"--"}, words...)
+}
 
 // split parts args into flags with their values and the words between them. It
 // ends at "--", and at a first word behind which flags are not for the caller.
