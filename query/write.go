@@ -73,7 +73,7 @@ func (q Query) limited(n int) string {
 	}
 	columns := "*"
 	if q.hideID {
-		columns = "* EXCLUDE (collection_id)"
+		columns = "COLUMNS(c -> c != 'collection_id')"
 	}
 	text := fmt.Sprintf("SELECT %s FROM (\n%s\n)", columns, strings.TrimRight(strings.TrimSpace(q.text), ";"))
 	if n > 0 {
