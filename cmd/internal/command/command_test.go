@@ -77,6 +77,7 @@ func solo() *cli.App {
 // bin is a directory with demo and solo in it.
 func bin(t *testing.T) string {
 	t.Helper()
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector waits a second at each exit
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
