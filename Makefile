@@ -5,7 +5,7 @@ SHELL := /bin/bash -o pipefail
 
 BIN     := bin
 ROOMS   := $(patsubst bpf/%/,%,$(wildcard bpf/*/))
-OBJECTS := $(foreach r,$(ROOMS),bpf/$(r)/$(r).o)
+OBJECTS := $(foreach r,$(ROOMS),bpf/$(r)/$(r).o) trace/filter/filter.o
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 VENV    := .venv
 DATA    := data
@@ -43,7 +43,7 @@ bench: build tools ## measure against perf, side by side (some minutes; keep the
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
 
 # -fdebug-compilation-dir: an object must not depend on where the clone lies.
-bpf/%.o: bpf/%.bpf.c bpf/kermit.bpf.h
+%.o: %.bpf.c bpf/kermit.bpf.h
 	clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -fdebug-compilation-dir=. -Ibpf \
 		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
 	llvm-strip -g $@

@@ -74,7 +74,8 @@ struct kermit_counters {
 /* What user space sets while the probes run. */
 struct kermit_control {
 	u32 open;    /* rows are due */
-	u32 self[7]; /* processes of the suite, to be left out */
+	u32 need;    /* filters that a row's process must pass, a bit each; 0: there is none */
+	u32 self[6]; /* processes of the suite, to be left out */
 };
 
 /* Set before load. */
@@ -110,6 +111,14 @@ struct {
 	__type(key, u32);
 	__type(value, struct kermit_control);
 } kermit_control SEC(".maps");
+
+/* The filters that a process passes, by tgid. trace/filter/filter.bpf.c keeps it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} kermit_passes SEC(".maps");
 
 /* Declares struct NAME, defined above, a table: its counters, and its number in the ring. */
 #define TABLE(name)                                      \
@@ -152,6 +161,20 @@ static __always_inline struct kermit_counters *kermit_count(void *table)
 	return bpf_map_lookup_elem(table, &cpu);
 }
 
+/* Whether a process's rows are wanted. */
+static __always_inline bool kermit_wanted(struct kermit_control *control, u32 tgid)
+{
+	u32 *passes, need = control->need;
+
+	for (int i = 0; i < 6 && control->self[i]; i++)
+		if (control->self[i] == tgid)
+			return false;
+	if (!need)
+		return true;
+	passes = bpf_map_lookup_elem(&kermit_passes, &tgid);
+	return passes && (*passes & need) == need;
+}
+
 /* The single point where a row is due: NULL when it is not wanted or there is no room. Every outcome is counted. */
 static __always_inline void *kermit_reserve(void *table, u64 id, u64 size, u32 tgid)
 {
@@ -164,12 +187,9 @@ static __always_inline void *kermit_reserve(void *table, u64 id, u64 size, u32 t
 	if (!control || !count || !control->open)
 		return 0;
 	__sync_fetch_and_add(&count->seen, 1);
-	if (tgid != NOBODY) {
-		for (int i = 0; i < 7 && control->self[i]; i++)
-			if (control->self[i] == tgid) {
-				__sync_fetch_and_add(&count->filtered, 1);
-				return 0;
-			}
+	if (tgid != NOBODY && !kermit_wanted(control, tgid)) {
+		__sync_fetch_and_add(&count->filtered, 1);
+		return 0;
 	}
 	if (!ring) { /* a CPU that came online after the start */
 		__sync_fetch_and_add(&count->lost_other, 1);

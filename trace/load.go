@@ -73,6 +73,7 @@ func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) 
 	}
 	fill(spec.Maps["kermit_rings"], s.rings)
 	fill(spec.Maps["kermit_control"], s.control)
+	fill(spec.Maps["kermit_passes"], s.passes)
 	if inner := spec.Maps["kermit_rings"]; inner != nil {
 		inner.InnerMap.MaxEntries = uint32(s.ringSize)
 	}
@@ -80,7 +81,7 @@ func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) 
 		return nil, err
 	}
 	options := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
-	for name, m := range map[string]*ebpf.Map{"kermit_rings": s.rings, "kermit_control": s.control} {
+	for name, m := range map[string]*ebpf.Map{"kermit_rings": s.rings, "kermit_control": s.control, "kermit_passes": s.passes} {
 		if spec.Maps[name] != nil {
 			options.MapReplacements[name] = m
 		}
@@ -166,6 +167,19 @@ func setVariables(spec *ebpf.CollectionSpec, room *Room, firstID int, s *Session
 		}
 	}
 	return nil
+}
+
+// judges tells whether a source's rows belong to processes: whether any of its
+// programs looks into the filter.
+func (r *Room) judges(source *Source) bool {
+	for _, name := range source.Programs {
+		for _, ins := range r.spec.Programs[name].Instructions {
+			if ins.Reference() == "kermit_passes" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // explain says in a line why a source does not work here.

@@ -62,3 +62,6 @@ func TestRoomsAgreeWithTheirWitness(t *testing.T) {
 		}
 	}
 }
+
+// The rest of what must hold on every kernel.
+func TestRoomsFilterByProcess(t *testing.T) { script.Run(t, "testdata/filter.txt") }

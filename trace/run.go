@@ -46,6 +46,11 @@ func (s *Session) Run(ctx context.Context, w *stream.Writer, h *stream.Header, m
 	if err := s.greet(w, h, tables, more); err != nil {
 		return err
 	}
+	if s.options.Started != nil {
+		if err := s.options.Started(); err != nil {
+			return err
+		}
+	}
 	report := func(final bool) error {
 		for _, p := range s.probes {
 			for _, row := range p.stats(final) {

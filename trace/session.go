@@ -26,6 +26,8 @@ type Options struct {
 	RingSize   int               // bytes of all rings together
 	Self       bool              // record the suite's own processes too
 	Cost       bool              // measure the probes
+	Filter     Filter            // whose rows are wanted
+	Started    func() error      // called once rows are due and the header is out; may be nil
 	Log        func(format string, args ...any)
 }
 
@@ -34,6 +36,7 @@ type Session struct {
 	Tables  []*stream.Table // that the probes fill
 	Hooks   []string        // that are attached
 	LeftOut []string        // "HOOK: why", with BestEffort
+	Nobodys []string        // hooks whose rows belong to no process: the filter does not apply
 
 	options  Options
 	kernel   *btf.Spec
@@ -41,6 +44,8 @@ type Session struct {
 	ringSize int // bytes of one ring
 	rings    *ebpf.Map
 	control  *ebpf.Map
+	passes   *ebpf.Map // the filters that each process passes
+	filter   []io.Closer
 	open     []uint64 // the control array, mapped
 	readers  []*ring
 	probes   []*probe
@@ -90,6 +95,9 @@ func Open(o Options) (_ *Session, err error) {
 	if err := s.makeRings(); err != nil {
 		return nil, err
 	}
+	if err := s.openFilter(); err != nil {
+		return nil, err
+	}
 	if o.Cost {
 		if s.stats, err = ebpf.EnableStats(0); err != nil { // BPF_STATS_RUN_TIME
 			return nil, fmt.Errorf("measure run time of programs: %w", err)
@@ -134,6 +142,9 @@ func (s *Session) attach(room *Room) error {
 		s.options.Log("%s: attached by %s", room.Name, source.Name)
 		s.probes = append(s.probes, p)
 		s.Hooks = append(s.Hooks, room.Name)
+		if s.options.Filter.need() != 0 && !room.judges(source) {
+			s.Nobodys = append(s.Nobodys, room.Name)
+		}
 		for _, t := range p.tables {
 			s.tables = append(s.tables, t)
 			s.Tables = append(s.Tables, t.table)
@@ -188,7 +199,8 @@ const mmapable = 1 << 10 // BPF_F_MMAPABLE, Linux 5.5
 // setControl writes struct kermit_control: probes see it at once.
 func (s *Session) setControl(open bool, self []uint32) {
 	words := make([]uint32, 8)
-	copy(words[1:], self)
+	words[1] = s.options.Filter.need()
+	copy(words[2:], self)
 	if open {
 		words[0] = 1
 	}
@@ -205,6 +217,7 @@ func (s *Session) Close() {
 	for _, p := range s.probes {
 		p.close()
 	}
+	closeAll(s.filter)
 	for _, r := range s.readers {
 		r.close()
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -27,6 +28,9 @@ func cat() *cli.Command {
 			&cli.StringFlag{Name: "hooks", Aliases: []string{"k"}, Usage: "tables to print, separated by commas (default: all)"},
 		},
 		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return command.Usage("unexpected argument %q", c.Args().Get(1))
+			}
 			in := os.Stdin
 			if name := c.Args().First(); name != "" {
 				file, err := os.Open(name)
@@ -47,13 +51,17 @@ func cat() *cli.Command {
 
 // printRows prints the rows of some tables, or of all.
 func printRows(r *stream.Reader, tables []string) error {
+	var declared []string
 	for {
 		f, err := r.Next()
 		if err == io.EOF {
-			return nil
+			return unknownTables(tables, declared)
 		}
 		if err != nil {
 			return err
+		}
+		if f.Kind == stream.KindTable {
+			declared = append(declared, f.Table.Name)
 		}
 		if f.Kind != stream.KindBatch || tables != nil && !slices.Contains(tables, f.Table.Name) {
 			continue
@@ -66,6 +74,21 @@ func printRows(r *stream.Reader, tables []string) error {
 			return err
 		}
 	}
+}
+
+// unknownTables names a table that was asked for and is not in the stream.
+func unknownTables(asked, declared []string) error {
+	for _, name := range asked {
+		if slices.Contains(declared, name) {
+			continue
+		}
+		hint := "in it: " + strings.Join(declared, ", ")
+		if near := command.Nearest(name, declared); near != "" {
+			hint = "did you mean " + near + "? " + hint
+		}
+		return command.Hint(fmt.Errorf("no table %s in the stream", name), "%s", hint)
+	}
+	return nil
 }
 
 // advisePipe leaves quietly when nobody reads on.

@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"os/user"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
@@ -22,10 +26,10 @@ import (
 	"github.com/kermit-trace/kermit/trace"
 )
 
-// record is ktrace without a command.
+// record is ktrace without a command of its own.
 func record(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return command.Hint(command.Usage("unknown command %q", c.Args().First()), "ktrace --help")
+	if c.NArg() > 0 && !slices.Contains(os.Args, "--") {
+		return command.Hint(command.Usage("unknown command %q", c.Args().First()), "ktrace --help; to record a program: ktrace … -- %s", c.Args().First())
 	}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		return command.Hint(command.Usage("stdout is a terminal; a stream is binary"),
@@ -35,6 +39,16 @@ func record(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	job, err := newJob(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	options.Filter.Follow = options.Filter.Follow || job != nil
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	if job != nil {
+		options.Started = func() error { return job.start(stop) }
+	}
 	session, err := trace.Open(options)
 	if err != nil {
 		return advise(err)
@@ -43,24 +57,34 @@ func record(c *cli.Context) error {
 	for _, why := range session.LeftOut {
 		fmt.Fprintln(os.Stderr, "ktrace: left out:", why)
 	}
-	return write(c, session)
+	for _, hook := range session.Nobodys {
+		fmt.Fprintf(os.Stderr, "ktrace: note: rows of %s belong to no process: they are not filtered\n", hook)
+	}
+	err = write(ctx, stop, c.Duration("duration"), session, job)
+	job.wait()
+	if err == nil && job != nil {
+		err = job.result()
+	}
+	return err
 }
 
 // write runs the session until something ends it.
-func write(c *cli.Context, session *trace.Session) error {
-	ctx, stop := context.WithCancel(c.Context)
-	defer stop()
-	if d := c.Duration("duration"); d > 0 {
+func write(ctx context.Context, stop func(), duration time.Duration, session *trace.Session, job *job) error {
+	if duration > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
+		ctx, cancel = context.WithTimeout(ctx, duration)
 		defer cancel()
 	}
-	abort := make(chan os.Signal, 2)
-	signal.Notify(abort, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-abort
+		s := <-signals
+		if !job.signal(s) {
+			stop()
+		}
+		<-signals
 		stop()
-		<-abort
+		<-signals
 		os.Exit(1)
 	}()
 	header := stream.NewHeader("ktrace " + command.Version())
@@ -73,6 +97,35 @@ func write(c *cli.Context, session *trace.Session) error {
 	_, system := proc.SystemInfo(session.Hooks)
 	stream.WidenPipe(os.Stdout)
 	return session.Run(ctx, stream.NewWriter(os.Stdout), header, []*stream.Batch{system})
+}
+
+// filter reads the flags that choose processes.
+func filter(c *cli.Context) (trace.Filter, error) {
+	f := trace.Filter{Follow: c.Bool("follow"), PIDs: c.IntSlice("pid"), Comm: c.String("comm"), Cgroup: c.String("cgroup")}
+	for _, pid := range f.PIDs {
+		if pid <= 0 {
+			return f, command.Usage("--pid %d: not a process", pid)
+		}
+	}
+	name := c.String("uid")
+	if name == "" {
+		return f, nil
+	}
+	id := name
+	if _, err := strconv.ParseUint(name, 10, 32); err != nil {
+		found, err := user.Lookup(name)
+		if err != nil {
+			return f, command.Usage("--uid %s: no such user", name)
+		}
+		id = found.Uid
+	}
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return f, command.Usage("--uid %s: not a user id", name)
+	}
+	uid := uint32(n)
+	f.UID = &uid
+	return f, nil
 }
 
 func options(c *cli.Context) (trace.Options, error) {
@@ -90,6 +143,9 @@ func options(c *cli.Context) (trace.Options, error) {
 	o.RingSize = int(size)
 	if c.IsSet("duration") && c.Duration("duration") <= 0 {
 		return o, command.Usage("--duration %s: not a time that passes", c.Duration("duration"))
+	}
+	if o.Filter, err = filter(c); err != nil {
+		return o, err
 	}
 	rooms, err := trace.Rooms(bpf.Rooms)
 	if err != nil {

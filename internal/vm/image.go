@@ -24,6 +24,7 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 mount -t tmpfs home /root
+mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 echo "RELEASE $(uname -r)"
 cd /src/trace
@@ -35,14 +36,14 @@ poweroff -f
 // applets of busybox that scripts use.
 var applets = []string{
 	"sh", "mount", "ip", "uname", "poweroff", "cat", "cp", "grep", "sleep", "ls", "mkdir", "rm", "unshare", "kill", "mktemp", "cmp",
-	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod",
+	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test",
 }
 
 // build makes an initramfs: busybox, the commands, the rooms' test, their
 // witnesses, and the libraries that kstat is linked with.
 func build(work, image string) error {
 	root := filepath.Join(work, "root")
-	for _, dir := range []string{"bin/witness", "proc", "sys", "dev", "tmp", "root", "src/trace", "src/bpf"} {
+	for _, dir := range []string{"bin/witness", "proc", "sys", "dev", "tmp", "root", "src/trace/testdata", "src/bpf"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
@@ -110,10 +111,15 @@ func addLibraries(root, program string) error {
 // addScripts copies the rooms' scripts and compiles each witness that they
 // build with "cc OUT FILE.c".
 func addScripts(root string) error {
-	scripts, err := filepath.Glob("bpf/*/*.txt")
+	rooms, err := filepath.Glob("bpf/*/*.txt")
 	if err != nil {
 		return err
 	}
+	more, err := filepath.Glob("trace/testdata/*.txt")
+	if err != nil {
+		return err
+	}
+	scripts := append(rooms, more...)
 	for _, script := range scripts {
 		to := filepath.Join(root, "src", script)
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
