@@ -71,7 +71,6 @@ TABLE(tcp_v4_rcv);
 SOURCE(fentry, "kernel >= 5.17", "");
 /* The same, and where drops have no reason yet, what the functions return. */
 SOURCE(fexit, "kernel < 5.17",
-       "branch min_ttl_drop\n"
        "branch do_rcv_drop");
 /* LOCAL_IN is the last thing that a packet passes before tcp_v4_rcv, which follows at once on the same CPU. */
 SOURCE(netfilter, "kernel >= 6.4",
@@ -81,6 +80,8 @@ SOURCE(netfilter, "kernel >= 6.4",
        "branch req_stolen\n"
        "branch new_syn_recv of a packet that does not complete a connection\n"
        "branch do_rcv_direct of a packet that is neither on the established path nor dropped\n"
+       "branch do_rcv_drop of a packet that is dropped without a reason\n"
+       "SYN cookies: the packet that proves one is shown as new_syn_recv\n"
        "packets of a network namespace that is made after the start");
 
 struct sk_buff {
@@ -132,7 +133,8 @@ struct packet {
 	u32 len;
 	u32 pid, tgid;
 	u32 branches; /* taken so far, a bit each */
-	bool is_reset, is_short, overflow;
+	enum branch pending; /* its row is due when the kernel frees the packet, with the reason, or is done; 0: none */
+	bool is_reset, overflow;
 	char comm[16];
 };
 PER_CPU(packet, struct packet);
@@ -195,7 +197,7 @@ static __always_inline struct packet *enter(struct sk_buff *skb, bool ip_header)
 	struct packet *p = any_packet();
 	struct tcp_header tcp = {};
 	struct iphdr ip;
-	u32 ihl;
+	u32 ihl, doff;
 	void *at;
 
 	if (!p)
@@ -206,6 +208,7 @@ static __always_inline struct packet *enter(struct sk_buff *skb, bool ip_header)
 		return 0;
 	ihl = (ip.ihl_version & 15) * 4;
 	bpf_probe_read_kernel(&tcp, sizeof(tcp), at + ihl);
+	doff = (tcp.doff_reserved >> 4) * 4;
 	p->skb = (u64)skb;
 	p->number = p->number ? p->number + kermit_cpus : bpf_get_smp_processor_id() + 1;
 	p->saddr = ip.saddr;
@@ -217,12 +220,14 @@ static __always_inline struct packet *enter(struct sk_buff *skb, bool ip_header)
 	p->tgid = BPF_CORE_READ(task, tgid);
 	p->branches = 0;
 	p->is_reset = tcp.flags & TCP_FLAG_RST;
-	p->is_short = p->len < TCP_HEADER || (tcp.doff_reserved >> 4) * 4 < TCP_HEADER;
 	p->overflow = false;
+	p->pending = 0;
 	BPF_CORE_READ_STR_INTO(&p->comm, task, comm);
 	took(p, entry, 0);
 	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) != PACKET_HOST)
-		took(p, not_for_host, 0);
+		p->pending = not_for_host;
+	else if (doff < TCP_HEADER || p->len < doff)
+		p->pending = pkt_too_small;
 	return p;
 }
 
@@ -282,37 +287,37 @@ static __always_inline bool queue_is_full(struct sock *sk)
 	return BPF_CORE_READ(sk, sk_ack_backlog) > BPF_CORE_READ(sk, sk_max_ack_backlog);
 }
 
-/* What a branch that no drop marks looks like: a call with the packet in hand. */
-#define CALL(source, name, function, condition, branch, ...)        \
-	PROBE(source, "fentry/" #function)                          \
-	int BPF_PROG(source##_##name, __VA_ARGS__)                  \
-	{                                                           \
-		struct packet *p = packet_of(skb);                  \
-                                                                    \
-		if (p && (condition))                               \
-			took(p, branch, 0);                         \
-		return 0;                                           \
-	}
+static __always_inline bool is_listening(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
+}
 
-#define DROPS_BY_RETURN_fentry 0
-#define DROPS_BY_RETURN_fexit 1
+/* What was pending was not the packet's end. */
+static __always_inline void settle(struct packet *p)
+{
+	if (p->pending)
+		took(p, p->pending, 0);
+	p->pending = 0;
+}
+
+/* A call with the packet in hand. */
+#define CALL(source, name, function, does, ...)             \
+	PROBE(source, "fentry/" #function)                  \
+	int BPF_PROG(source##_##name, __VA_ARGS__)          \
+	{                                                   \
+		struct packet *p = packet_of(skb);          \
+                                                            \
+		if (p) {                                    \
+			does;                               \
+		}                                           \
+		return 0;                                   \
+	}
 
 #define CALLS(source)                                                                                               \
 	PROBE(source, "fentry/tcp_v4_rcv")                                                                          \
 	int BPF_PROG(source##_begin, struct sk_buff *skb)                                                           \
 	{                                                                                                           \
 		enter(skb, false);                                                                                  \
-		return 0;                                                                                           \
-	}                                                                                                           \
-	PROBE(source, "fexit/tcp_v4_rcv")                                                                           \
-	int BPF_PROG(source##_finish, struct sk_buff *skb)                                                          \
-	{                                                                                                           \
-		struct packet *p = packet_of(skb);                                                                  \
-                                                                                                                    \
-		if (p && DROPS_BY_RETURN_##source && p->is_short)                                                   \
-			took(p, pkt_too_small, SKB_DROP_REASON_PKT_TOO_SMALL);                                      \
-		if (p)                                                                                              \
-			p->skb = 0;                                                                                 \
 		return 0;                                                                                           \
 	}                                                                                                           \
 	PROBE(source, "fexit/tcp_check_req")                                                                        \
@@ -328,24 +333,54 @@ static __always_inline bool queue_is_full(struct sock *sk)
 			took(p, req_stolen, 0);                                                                     \
 		return 0;                                                                                           \
 	}                                                                                                           \
-	CALL(source, timewait, tcp_timewait_state_process, true, time_wait, void *tw, struct sk_buff *skb)          \
-	CALL(source, request, tcp_check_req, !fastopen, new_syn_recv, struct sock *sk, struct sk_buff *skb,         \
-	     void *req, bool fastopen)                                                                              \
-	CALL(source, receive, tcp_v4_do_rcv, true, is_listening(sk) ? listen_state : do_rcv_direct,                 \
+	CALL(source, timewait, tcp_timewait_state_process, p->pending = time_wait, void *tw, struct sk_buff *skb)   \
+	CALL(source, request, tcp_check_req, if (!fastopen) took(p, new_syn_recv, 0), struct sock *sk,              \
+	     struct sk_buff *skb, void *req, bool fastopen)                                                         \
+	CALL(source, receive, tcp_v4_do_rcv, settle(p); took(p, is_listening(sk) ? listen_state : do_rcv_direct, 0),\
 	     struct sock *sk, struct sk_buff *skb)                                                                  \
-	CALL(source, backlog, tcp_add_backlog, true, socket_busy, struct sock *sk, struct sk_buff *skb)             \
-	CALL(source, established, tcp_rcv_established, true, established_proc, struct sock *sk, struct sk_buff *skb)\
-	CALL(source, reset, tcp_v4_send_reset, !p->is_reset, rst_sent, struct sock *sk, struct sk_buff *skb)        \
-	CALL(source, connect, tcp_conn_request, queue_is_full(sk), listen_overflow, void *ops, void *af_ops,        \
-	     struct sock *sk, struct sk_buff *skb)
-
-static __always_inline bool is_listening(struct sock *sk)
-{
-	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN;
-}
+	CALL(source, established, tcp_rcv_established, took(p, established_proc, 0), struct sock *sk,               \
+	     struct sk_buff *skb)                                                                                   \
+	CALL(source, reset, tcp_v4_send_reset, if (!p->is_reset) took(p, rst_sent, 0), struct sock *sk,             \
+	     struct sk_buff *skb)                                                                                   \
+	CALL(source, connect, tcp_conn_request, if (queue_is_full(sk)) took(p, listen_overflow, 0), void *ops,      \
+	     void *af_ops, struct sock *sk, struct sk_buff *skb)
 
 CALLS(fentry)
 CALLS(fexit)
+
+/* Whether the backlog takes it is known when the packet is freed, or is not. */
+CALL(fentry, backlog, tcp_add_backlog, p->pending = socket_busy, struct sock *sk, struct sk_buff *skb)
+
+PROBE(fentry, "fexit/tcp_v4_rcv")
+int BPF_PROG(fentry_finish, struct sk_buff *skb)
+{
+	struct packet *p = packet_of(skb);
+
+	if (p) {
+		settle(p);
+		p->skb = 0;
+	}
+	return 0;
+}
+
+PROBE(fexit, "fexit/tcp_v4_rcv")
+int BPF_PROG(fexit_finish, struct sk_buff *skb)
+{
+	struct packet *p = packet_of(skb);
+
+	if (!p)
+		return 0;
+	if (p->pending == pkt_too_small)
+		took(p, pkt_too_small, SKB_DROP_REASON_PKT_TOO_SMALL);
+	else if (p->pending == not_for_host)
+		took(p, not_for_host, SKB_DROP_REASON_NOT_SPECIFIED);
+	settle(p);
+	/* A packet that is too far from home is the only one that leaves without any call. */
+	if (p->branches == 1U << entry)
+		took(p, min_ttl_drop, SKB_DROP_REASON_TCP_MINTTL);
+	p->skb = 0;
+	return 0;
+}
 
 /* The last packet of a handshake finds the listener's queue full. */
 PROBE(fentry, "fexit/tcp_v4_syn_recv_sock")
@@ -379,7 +414,10 @@ RETURNS(policy, __xfrm_policy_check, (int)allowed == 0, xfrm_policy_drop, SKB_DR
 	struct sock *sk, int dir, struct sk_buff *skb, u16 family, u64 allowed)
 RETURNS(filter, sk_filter_trim_cap, (int)err != 0, socket_filter_drop, SKB_DROP_REASON_SOCKET_FILTER,
 	struct sock *sk, struct sk_buff *skb, u32 cap, u64 err)
-RETURNS(signature, tcp_v4_inbound_md5_hash, (bool)bad, md5_hash_fail, SKB_DROP_REASON_TCP_MD5FAILURE,
+RETURNS(backlog, tcp_add_backlog, true, socket_busy,
+	(u8)full != 0 && !(p->branches & 1U << checksum_error) ? SKB_DROP_REASON_SOCKET_BACKLOG : 0,
+	struct sock *sk, struct sk_buff *skb, u64 full)
+RETURNS(signature, tcp_v4_inbound_md5_hash, (u8)bad != 0, md5_hash_fail, SKB_DROP_REASON_TCP_MD5FAILURE,
 	struct sock *sk, struct sk_buff *skb, int dif, int sdif, u64 bad)
 
 /* A reset that nobody's socket sends: there is none. */
@@ -424,18 +462,32 @@ static __always_inline enum branch branch_of(u32 reason)
 	return do_rcv_drop;
 }
 
-#define DROPS(source)                                                                      \
-	PROBE(source, "tp_btf/kfree_skb")                                                  \
-	int BPF_PROG(source##_drop, struct sk_buff *skb, void *location, u32 reason)       \
-	{                                                                                  \
-		struct packet *p = packet_of(skb);                                         \
-                                                                                           \
-		if (!p)                                                                    \
-			return 0;                                                          \
-		p->skb = 0;                                                                \
-		if (!IS(reason, QUEUE_PURGE)) /* a socket that closes frees what it took */\
-			took(p, p->overflow ? listen_overflow : branch_of(reason), reason);\
-		return 0;                                                                  \
+/* sees: the functions too, so that what has no reason and is no other branch is do_rcv_drop. */
+static __always_inline void dropped(struct packet *p, u32 reason, bool sees)
+{
+	enum branch branch = p->overflow ? listen_overflow : branch_of(reason);
+
+	p->skb = 0;
+	if (IS(reason, QUEUE_PURGE)) /* a socket that closes frees what it took */
+		return settle(p);
+	if (branch == do_rcv_drop && p->pending)
+		branch = p->pending;
+	if (p->pending == branch)
+		p->pending = 0;
+	settle(p);
+	if (sees || branch != do_rcv_drop || !IS(reason, NOT_SPECIFIED))
+		took(p, branch, reason);
+}
+
+#define DROPS(source, sees)                                                          \
+	PROBE(source, "tp_btf/kfree_skb")                                            \
+	int BPF_PROG(source##_drop, struct sk_buff *skb, void *location, u32 reason) \
+	{                                                                            \
+		struct packet *p = packet_of(skb);                                   \
+                                                                                     \
+		if (p)                                                               \
+			dropped(p, reason, sees);                                    \
+		return 0;                                                            \
 	}
-DROPS(netfilter)
-DROPS(fentry)
+DROPS(netfilter, false)
+DROPS(fentry, true)
