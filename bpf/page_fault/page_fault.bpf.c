@@ -178,15 +178,9 @@ int major_fault(struct bpf_perf_event_data *ctx)
 
 /* A fault without an exception: the kernel's own (get_user_pages). A try that follows another keeps the first one's start. */
 PROBE(fentry, "fentry/handle_mm_fault")
-int BPF_PROG(on_try, void *vma, u64 address)
+int BPF_PROG(on_try, void *vma, u64 address, u32 flags, void *regs)
 {
-	u32 cpu = bpf_get_smp_processor_id(), pid = bpf_get_current_pid_tgid();
-	struct fault *f = bpf_map_lookup_elem(&percpu_now, &cpu);
-
-	if (f && f->pid == pid && f->address == address)
-		return 0;
-	f = bpf_map_lookup_elem(&asleep, &pid);
-	if (f && f->address == address)
+	if (regs || flags & FAULT_FLAG_TRIED)
 		return 0;
 	return enter(address, 0);
 }

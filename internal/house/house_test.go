@@ -52,7 +52,7 @@ func TestEverySourceFileNamesItsLicence(t *testing.T) {
 		want := "SPDX-License-Identifier: Apache-2.0"
 		switch filepath.Ext(name) {
 		case ".c", ".h":
-			if strings.HasPrefix(name, "bpf/") {
+			if strings.HasPrefix(name, "bpf/") || strings.HasSuffix(name, ".bpf.c") {
 				want = "SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause"
 			}
 		case ".go", ".py", ".sh", ".sql", ".yml", ".yaml":
