@@ -107,7 +107,8 @@ type Column struct {
 }
 
 type labelPair struct {
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // read by msgpack
+	//lint:ignore U1000 its tag is read by msgpack
+	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // its tag is read by msgpack
 	Number   int64
 	Text     string
 }
