@@ -37,7 +37,7 @@ test-vm: tools ## run the rooms' tests on other kernels, in qemu (KERNEL=6.1 for
 .PHONY: bench
 bench: build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
 	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
-	go run ./bench/measure -bin $(BIN) -long
+	go run ./bench/measure -bin $(BIN) -faults 2000000 -long
 
 .PHONY: generate
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
