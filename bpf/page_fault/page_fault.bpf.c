@@ -180,7 +180,10 @@ int major_fault(struct bpf_perf_event_data *ctx)
 PROBE(fentry, "fentry/handle_mm_fault")
 int BPF_PROG(on_try, void *vma, u64 address, u32 flags, void *regs)
 {
-	if (regs || flags & FAULT_FLAG_TRIED)
+	if (flags & FAULT_FLAG_TRIED)
+		return 0;
+	asm volatile(""); /* two questions: the verifier forbids one sum of a pointer and a flag */
+	if (regs)
 		return 0;
 	return enter(address, 0);
 }
