@@ -46,6 +46,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
+	unsigned int in_execve : 1;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
 } KERNEL;
@@ -88,7 +89,8 @@ struct {
 struct change {
 	struct owner owner; /* tgid 0: nobody's */
 	u64 birth;	    /* memory that is being made */
-	u64 pad[6];
+	bool exec;	    /* birth may be the memory that an exec replaces, too */
+	u8 pad[47];
 };
 PER_CPU(change, struct change);
 
@@ -108,6 +110,8 @@ static __always_inline struct change find_owner(struct mm_struct *mm)
 		    (owner != current_task || BPF_CORE_READ(current_task, mm) != mm) &&
 		    !(BPF_CORE_READ(current_task, flags) & PF_EXITING))
 			c.birth = key;
+		else if (owner == current_task && BPF_CORE_READ_BITFIELD_PROBED(current_task, in_execve))
+			c.birth = key, c.exec = true; /* in use, and what came before is not reported yet */
 		return c;
 	}
 	last = bpf_map_lookup_elem(&dying, &key);
@@ -151,6 +155,10 @@ static __always_inline void changed(struct change *c, u32 member, s64 pages)
 	birth = bpf_map_lookup_elem(&births, &maker);
 	if (birth && birth->mm == c->birth) {
 		birth->count[member] = pages;
+		return;
+	}
+	if (c->exec) {
+		emit(c->owner, member, pages);
 		return;
 	}
 	bpf_map_delete_elem(&dying, &c->birth); /* the address of a memory that is gone, used again */

@@ -60,6 +60,7 @@ struct task_struct {
 	struct cred *cred;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	u64 start_boottime;
 } KERNEL;
 
 struct linux_binprm {
@@ -67,6 +68,19 @@ struct linux_binprm {
 } KERNEL;
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
+
+/* Processes that have ended. Threads that end at once on several CPUs may each find that none lives. */
+struct ended {
+	u64 start_boottime;
+	u64 tgid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct ended);
+	__type(value, u8);
+} ended SEC(".maps");
 
 static __always_inline int trace(struct task_struct *task, enum cap_type type, const char *name)
 {
@@ -147,12 +161,16 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 PROBE(tp_btf, "tp_btf/sched_process_exit")
 int BPF_PROG(on_end, struct task_struct *task)
 {
+	struct ended process = { .start_boottime = task->group_leader->start_boottime, .tgid = task->tgid };
 	struct process_info *row;
+	u8 once = 1;
 	int code;
 
 	trace(task, end, 0);
 	if (task->signal->live.counter != 0)
 		return 0; /* other threads go on */
+	if (bpf_map_update_elem(&ended, &process, &once, BPF_NOEXIST))
+		return 0; /* another one has said so */
 	row = describe(task, exited);
 	if (!row)
 		return 0;
