@@ -67,6 +67,7 @@ struct linux_binprm {
 	const char *filename;
 } KERNEL;
 
+#define EEXIST 17
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 
 /* Processes that have ended. Threads that end at once on several CPUs may each find that none lives. */
@@ -169,8 +170,8 @@ int BPF_PROG(on_end, struct task_struct *task)
 	trace(task, end, 0);
 	if (task->signal->live.counter != 0)
 		return 0; /* other threads go on */
-	if (bpf_map_update_elem(&ended, &process, &once, BPF_NOEXIST))
-		return 0; /* another one has said so */
+	if (bpf_map_update_elem(&ended, &process, &once, BPF_NOEXIST) == -EEXIST)
+		return 0; /* another one has said so; a map without room says nothing */
 	row = describe(task, exited);
 	if (!row)
 		return 0;
