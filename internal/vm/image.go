@@ -27,6 +27,7 @@ mount -t tmpfs home /root
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 echo "RELEASE $(uname -r)"
+for module in xfrm_algo xfrm_user; do insmod /modules/$(uname -r)/$module.ko*; done
 cd /src/trace
 KERMIT_PREBUILT=/bin KERMIT_ALL_MECHANISMS=1 HOME=/root TMPDIR=/tmp /rooms.test -test.run Rooms -test.count=1
 echo "VM-RESULT $?"
@@ -36,12 +37,15 @@ poweroff -f
 // applets of busybox that scripts use.
 var applets = []string{
 	"sh", "mount", "ip", "uname", "poweroff", "cat", "cp", "grep", "sleep", "ls", "mkdir", "rm", "unshare", "kill", "mktemp", "cmp",
-	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test",
+	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test", "insmod",
 }
 
-// build makes an initramfs: busybox, the commands, the rooms' test, their
-// witnesses, and the libraries that kstat is linked with.
-func build(work, image string) error {
+// modules that tests need, of each kernel.
+var modules = []string{"xfrm_algo", "xfrm_user"}
+
+// build makes an initramfs for all kernels: busybox, the commands, the rooms'
+// test, their witnesses, modules, and the libraries that kstat is linked with.
+func build(work, image string, kernels []string) error {
 	root := filepath.Join(work, "root")
 	for _, dir := range []string{"bin/witness", "proc", "sys", "dev", "tmp", "root", "src/trace/testdata", "src/bpf"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
@@ -65,6 +69,11 @@ func build(work, image string) error {
 	}
 	if err := addScripts(root); err != nil {
 		return err
+	}
+	for _, kernel := range kernels {
+		if err := addModules(root, kernel); err != nil {
+			return err
+		}
 	}
 	return pack(root, image)
 }
@@ -102,6 +111,38 @@ func addLibraries(root, program string) error {
 			return err
 		}
 		if err := copyFile(word, filepath.Join(root, word)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addModules copies the modules of a kernel that fetch has brought.
+func addModules(root, kernel string) error {
+	release, err := os.ReadFile(filepath.Join(kernel, "version"))
+	if err != nil {
+		return err
+	}
+	to := filepath.Join(root, "modules", strings.TrimSpace(string(release)))
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, name := range modules {
+		found := ""
+		err := filepath.WalkDir(filepath.Join(kernel, "modules"), func(path string, d fs.DirEntry, err error) error {
+			if strings.HasPrefix(filepath.Base(path), name+".ko") {
+				found = path
+				return fs.SkipAll
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if found == "" {
+			return fmt.Errorf("kernel %s has no module %s", kernel, name)
+		}
+		if err := copyFile(found, filepath.Join(to, filepath.Base(found))); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,11 @@ func run(cache string, names []string, verbose bool) error {
 		}
 	}
 	image := filepath.Join(work, "initrd")
-	if err := build(work, image); err != nil {
+	var brought []string
+	for _, name := range names {
+		brought = append(brought, filepath.Join(cache, name))
+	}
+	if err := build(work, image, brought); err != nil {
 		return err
 	}
 	results := make([]result, len(names))
