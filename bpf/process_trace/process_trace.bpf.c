@@ -165,12 +165,13 @@ int BPF_PROG(on_end, struct task_struct *task)
 	struct ended process = { .start_boottime = task->group_leader->start_boottime, .tgid = task->tgid };
 	struct process_info *row;
 	u8 once = 1;
-	int code;
+	int code, err;
 
 	trace(task, end, 0);
 	if (task->signal->live.counter != 0)
 		return 0; /* other threads go on */
-	if (bpf_map_update_elem(&ended, &process, &once, BPF_NOEXIST) == -EEXIST)
+	err = bpf_map_update_elem(&ended, &process, &once, BPF_NOEXIST); /* an int: before 6.4 (d7ba4cc900bf) the upper half is not set */
+	if (err == -EEXIST)
 		return 0; /* another one has said so; a map without room says nothing */
 	row = describe(task, exited);
 	if (!row)
