@@ -31,10 +31,11 @@ func TestRoomsAgreeWithTheirWitness(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, hook := range trace.Diagnose(rooms).Hooks {
-		agreed := 0
+		ran, agreed := 0, 0 // -run may choose some
 		for j, source := range hook.Sources {
 			t.Run(hook.Name+"/"+source.Name, func(t *testing.T) {
 				verdict := "FAILS"
+				ran++
 				defer func() { fmt.Printf("\nMATRIX|%s|%s|%s\n", hook.Name, source.Name, verdict) }()
 				if source.Verdict == trace.Refused {
 					verdict = "refused: " + source.Why
@@ -57,7 +58,7 @@ func TestRoomsAgreeWithTheirWitness(t *testing.T) {
 				}
 			})
 		}
-		if agreed == 0 {
+		if ran == len(hook.Sources) && agreed == 0 {
 			t.Errorf("%s: no source of it agrees with its witness here", hook.Name)
 		}
 	}
