@@ -88,9 +88,8 @@ type hookStats struct {
 
 const hookStatsDoc = "One row a table that probes fill, once a second and once after its last row: what was seen, and what was lost."
 
-func (p *probe) stats(final bool) []hookStats {
+func (p *probe) stats(missed int64, final bool) []hookStats {
 	var rows []hookStats
-	missed := int64(p.misses())
 	for _, t := range p.tables {
 		written := t.rows.Load() // before the counters, which only grow
 		c := t.counters()

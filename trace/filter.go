@@ -183,6 +183,7 @@ func (s *Session) attachFilter(f *Filter) error {
 			return fmt.Errorf("program %s: %w", name, err)
 		}
 		s.filter = append(s.filter, links...)
+		s.filterPrograms = append(s.filterPrograms, coll.DetachProgram(name))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/bits"
 	"os"
 	"slices"
@@ -125,15 +126,17 @@ func (p *probe) close() {
 	}
 }
 
-// misses counts the events for which the kernel did not run a program at all.
-func (p *probe) misses() uint64 {
+// misses counts the events for which the kernel did not run a room's programs,
+// or the filter's, at all.
+func (s *Session) misses(p *probe) int64 {
+	programs := slices.Concat(slices.Collect(maps.Values(p.programs)), s.filterPrograms)
 	var n uint64
-	for _, prog := range p.programs {
+	for _, prog := range programs {
 		if stats, err := prog.Stats(); err == nil {
 			n += stats.RecursionMisses
 		}
 	}
-	return n
+	return int64(n)
 }
 
 func isTable(m *ebpf.MapSpec) bool {

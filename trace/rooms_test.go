@@ -66,3 +66,5 @@ func TestRoomsAgreeWithTheirWitness(t *testing.T) {
 
 // The rest of what must hold on every kernel.
 func TestRoomsFilterByProcess(t *testing.T) { script.Run(t, "testdata/filter.txt") }
+
+func TestRoomsAreKnownToTheDoctor(t *testing.T) { script.Run(t, "testdata/doctor.txt") }

@@ -53,7 +53,7 @@ func (s *Session) Run(ctx context.Context, w *stream.Writer, h *stream.Header, m
 	}
 	report := func(final bool) error {
 		for _, p := range s.probes {
-			for _, row := range p.stats(final) {
+			for _, row := range p.stats(s.misses(p), final) {
 				stats.Append(row)
 			}
 			if s.options.Cost {

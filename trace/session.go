@@ -46,11 +46,13 @@ type Session struct {
 	control  *ebpf.Map
 	passes   *ebpf.Map // the filters that each process passes
 	filter   []io.Closer
-	open     []uint64 // the control array, mapped
-	readers  []*ring
-	probes   []*probe
-	tables   []*liveTable // by number
-	stats    io.Closer    // keeps run-time statistics on
+	// A fork that these miss is a process that is not followed: it counts as missed in every table.
+	filterPrograms []*ebpf.Program
+	open           []uint64 // the control array, mapped
+	readers        []*ring
+	probes         []*probe
+	tables         []*liveTable // by number
+	stats          io.Closer    // keeps run-time statistics on
 }
 
 // NoWay says that no source of a hook works here.
@@ -218,6 +220,9 @@ func (s *Session) Close() {
 		p.close()
 	}
 	closeAll(s.filter)
+	for _, prog := range s.filterPrograms {
+		_ = prog.Close()
+	}
 	for _, r := range s.readers {
 		r.close()
 	}
