@@ -175,6 +175,15 @@ static __always_inline bool kermit_wanted(struct kermit_control *control, u32 tg
 	return passes && (*passes & need) == need;
 }
 
+/* Whether rows of the process are wanted, to spare the work that leads to one. Counts nothing. */
+static __always_inline bool wanted(u32 tgid)
+{
+	u32 zero = 0;
+	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
+
+	return control && kermit_wanted(control, tgid);
+}
+
 /* The single point where a row is due: NULL when it is not wanted or there is no room. Every outcome is counted. */
 static __always_inline void *kermit_reserve(void *table, u64 id, u64 size, u32 tgid)
 {
@@ -215,7 +224,7 @@ static __always_inline void kermit_submit(u64 *record)
 	bpf_ringbuf_submit(record, *record >> 32);
 }
 
-static __always_inline void kermit_lose(void *table)
+static __always_inline void kermit_pass_over(void *table, bool is_wanted)
 {
 	u32 zero = 0;
 	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
@@ -224,7 +233,10 @@ static __always_inline void kermit_lose(void *table)
 	if (!control || !count || !control->open)
 		return;
 	__sync_fetch_and_add(&count->seen, 1);
-	__sync_fetch_and_add(&count->lost_other, 1);
+	if (is_wanted)
+		__sync_fetch_and_add(&count->lost_other, 1);
+	else
+		__sync_fetch_and_add(&count->filtered, 1);
 }
 
 /* A row of the table for the process tgid (the row's own: never the one an interrupt stopped), or NULL. */
@@ -235,6 +247,9 @@ static __always_inline void kermit_lose(void *table)
 #define submit(row) kermit_submit((u64 *)(row) - 1)
 
 /* Counts a row that was due and cannot be made. */
-#define lose(table) kermit_lose(&table)
+#define lose(table) kermit_pass_over(&table, true)
+
+/* Counts a row that was due for a process that is not wanted: what reserve would have done. */
+#define dismiss(table) kermit_pass_over(&table, false)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -5,8 +5,8 @@
 //	go run ./bench/measure [-bin bin] [-rounds 5] [-faults 500000] [-threads 1] [-long]
 //
 // Each round runs bench/faults untraced, under perf record -a -e page-faults
-// -c 1 -d, under ktrace -k page_fault | kparquet, and under the same with
-// kbench in between, one after the other, so that a busy or throttled machine
+// -c 1 -d, under ktrace -k page_fault | kparquet, under the same with kbench in
+// between, and under a ktrace that wants another process, one after the other, so that a busy or throttled machine
 // is so for all of them. Figures are medians over the rounds. Ratios hold
 // between machines, absolutes do not.
 //
@@ -104,6 +104,7 @@ func measure(o options) error {
 // results are the samples of all rounds.
 type results struct {
 	untraced, perf, ktrace, kbench []*sample
+	unwanted                       []*sample // every fault filtered out
 	four                           []*sample // attaching the four hooks, nothing else
 }
 
@@ -116,6 +117,7 @@ func (r *results) round(o options) error {
 		{&r.perf, o.perf},
 		{&r.ktrace, func() (*sample, error) { return o.ktrace(false) }},
 		{&r.kbench, func() (*sample, error) { return o.ktrace(true) }},
+		{&r.unwanted, o.unwanted},
 		{&r.four, o.four},
 	} {
 		s, err := step.run()

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,23 @@ func (o options) four() (*sample, error) {
 	_ = t.end()
 	_ = t.cmd.Wait()
 	return &sample{attach: t.attach}, nil
+}
+
+// unwanted runs the program while ktrace records page faults of another
+// process only: each of the program's is filtered out.
+func (o options) unwanted() (*sample, error) {
+	t, err := o.startTracer("-k", "page_fault", "--comm", "no such name")
+	if err != nil {
+		return nil, err
+	}
+	discarded := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, t.out)
+		discarded <- err
+	}()
+	s := &sample{}
+	s.program, err = o.program()
+	return s, errors.Join(err, t.end(), t.cmd.Wait(), <-discarded, t.out.Close())
 }
 
 // ktrace records with ktrace and kparquet, and kbench in between if asked to.

@@ -98,8 +98,10 @@ func (r *results) speed() []line {
 	return []line{
 		{"time of a fault", "ns", u, p, k, none, false},
 		{"  added", "ns", none, p - u, k - u, p - u, true},
+		{"  added when it is filtered out", "ns", none, none, median(r.unwanted, wall) - u, (k - u) / 2, false},
 		{"CPU time of a fault", "ns", cu, cp, ck, none, false},
 		{"  added", "ns", none, cp - cu, ck - cu, cp - cu, true},
+		{"  added when it is filtered out", "ns", none, none, median(r.unwanted, own) - cu, (ck - cu) / 2, false},
 		{"recorder's CPU", "us/event", none, median(r.perf, recorder), median(r.ktrace, both), maxCPU, false},
 		{"  ktrace", "us/event", none, none, median(r.ktrace, recorder), none, false},
 		{"  kparquet", "us/event", none, none, median(r.ktrace, writer), none, false},

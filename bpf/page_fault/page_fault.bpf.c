@@ -59,14 +59,15 @@ static __always_inline int enter(u64 address, u64 error_code)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct fault *f = bpf_map_lookup_elem(&percpu_now, &cpu);
+	u64 id = bpf_get_current_pid_tgid();
 	u32 other;
 
-	if (!f)
+	if (!f || !wanted(id >> 32))
 		return 0;
 	other = f->pid;
 	if (other)
 		bpf_map_update_elem(&asleep, &other, f, BPF_ANY);
-	f->pid = bpf_get_current_pid_tgid();
+	f->pid = id;
 	f->address = address;
 	f->error_code = error_code;
 	f->ts = bpf_ktime_get_boot_ns();
@@ -126,12 +127,16 @@ enum { WRITE = 1, EXEC = 2, USER = 4, MAJOR = 8 };
 
 static __always_inline int complete(u64 address, u32 what)
 {
-	u64 now = bpf_ktime_get_boot_ns();
+	u64 id = bpf_get_current_pid_tgid(), now;
 	u32 cpu = bpf_get_smp_processor_id();
-	u64 id = bpf_get_current_pid_tgid();
 	struct page_fault *row;
 	struct fault f;
 
+	if (!wanted(id >> 32)) {
+		dismiss(page_fault);
+		return 0;
+	}
+	now = bpf_ktime_get_boot_ns();
 	if (!started(cpu, id, address, &f)) {
 		lose(page_fault);
 		return 0;
