@@ -26,7 +26,7 @@ demo: build ## record a real job under all four hooks, and show what happened
 	@SUDO="$(SUDO)" bench/demo/demo $(BIN) $(DATA)
 
 .PHONY: test
-test: tools ## run all tests that this kernel can run (as root, or with sudo)
+test: tools ## run all tests that this kernel can run (as root)
 	go vet ./...
 	go test -count=1 -p 2 -timeout 30m ./...
 
