@@ -7,6 +7,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/kermit-trace/kermit/bench/process"
 )
 
 // Job is what runs while a tracer records.
@@ -17,32 +19,52 @@ type Job interface {
 	Config() any
 	// Command is the job's command line for a shell, "" without one.
 	Command() string
-	// Start starts the job.
-	Start() error
-	// PID is the job's process after Start, 0 without one.
-	PID() int
+	// Run runs the job to its end, once, and returns its exit code. The error
+	// says what went wrong beside that code: a program that could not be
+	// started, a server that did not come up.
+	Run(Recorder) (code int, err error)
 	// Signal asks the job to end.
 	Signal(os.Signal)
 	// Kill ends the job.
 	Kill()
-	// Wait waits until a started job has ended and returns its exit code.
-	Wait() int
+}
+
+// Recorder takes what a job tells of itself, as rows of the stream.
+type Recorder interface {
+	// Mark adds a row to the table marker.
+	Mark(Mark)
+	// Result adds a row to the table result.
+	Result(Result)
+	// Started says, once, that the job's preparation is over.
+	Started()
+}
+
+// Mark is something that a job did.
+type Mark struct {
+	Name      string // "start" and "end" of a phase; else what happened
+	Phase     string
+	Iteration int            // from 0; below: a warm-up
+	ExitCode  int            // of what ended, as a shell gives it; -1 unless something did
+	Attrs     map[string]any // more facts
+}
+
+// Result is a figure that a job's programs gave of themselves.
+type Result struct {
+	Phase     string
+	Iteration int
+	Metric    string
+	Value     float64
+	Unit      string
 }
 
 // Exit codes of a session that are not its job's, those of env(1), nohup(1)
 // and timeout(1).
 const (
+	CodeTimeout       = 124 // the job took too long
 	CodeFailed        = 125 // the session itself failed
-	CodeNotExecutable = 126 // the job's program was found but cannot run
-	CodeNotFound      = 127 // the job's program was not found
-	codeSignal        = 128 // plus the signal that ended the job
+	CodeNotExecutable = process.CodeNotExecutable
+	CodeNotFound      = process.CodeNotFound
 )
-
-// Workloads lists what can run, by name, with one line each.
-var Workloads = []struct{ Name, Doc string }{
-	{"exec", "any command: kbench exec -- CMD ARGS"},
-	{"faux", "nothing: records until END is typed, a signal comes or --duration is over"},
-}
 
 // name is what a workload may be called: it becomes a folder of the dataset.
 var name = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$`)

@@ -3,16 +3,19 @@
 package bench
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/kermit-trace/kermit/bench/process"
 	"github.com/kermit-trace/kermit/proc"
 	"github.com/kermit-trace/kermit/stream"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // What ends a session early, to be tested for with errors.Is.
@@ -29,18 +32,32 @@ const (
 
 // Session passes a tracer's stream on while a job runs.
 type Session struct {
-	Job     Job
-	In      io.Reader        // the tracer's stream; nil: nobody traces, the session makes the stream
-	Out     io.Writer        // the stream
-	Log     io.Writer        // what the user should know
-	Signals <-chan os.Signal // that came for this process and mean "end"
-	Tool    string           // name and version of this program, for a stream made here
+	Job      Job
+	Knobs    Knobs            // nil: no setting of the machine is touched
+	In       io.Reader        // the tracer's stream; nil: nobody traces, the session makes the stream
+	Out      io.Writer        // the stream
+	Log      io.Writer        // what the user should know
+	Announce io.Writer        // gets "Started benchmark NAME" when the job's preparation is over
+	Signals  <-chan os.Signal // that came for this process and mean "end"
+	Tool     string           // name and version of this program, for a stream made here
+}
+
+// Knobs are settings of the machine that are as they should be while the job
+// runs.
+type Knobs interface {
+	// Apply sets them. The text is a JSON object: for each name, the value before
+	// and during the run.
+	Apply() (string, error)
+	// Restore puts back what Apply has changed, also where it ended with an error.
+	Restore() error
 }
 
 // Run runs the session and returns the exit code: the job's, or one of this
 // package's for the error.
 func (s Session) Run() (int, error) {
-	r := &recording{Session: s, out: stream.NewWriter(s.Out), markers: newMarkers(s.Job.Workload()), results: newResults()}
+	r := &recording{
+		Session: s, out: stream.NewWriter(s.Out), tables: newTables(s.Job.Workload()), knobs: "{}", failed: make(chan error, 1),
+	}
 	open := r.join
 	if s.In == nil {
 		open = r.declare
@@ -50,16 +67,17 @@ func (s Session) Run() (int, error) {
 	}
 	r.opened = stream.Now()
 	end := r.work()
-	if err := r.finish(end); err != nil {
-		return codeOf(err), err
+	err := r.finish(end)
+	if err == nil {
+		return end.code, end.err
 	}
-	return end.code, end.err
+	return codeOf(err), errors.Join(end.err, err)
 }
 
 func codeOf(err error) int {
 	var a aborted
 	if errors.As(err, &a) {
-		return codeSignal + int(a.sig)
+		return process.CodeSignal + int(a.sig)
 	}
 	return CodeFailed
 }
@@ -78,10 +96,14 @@ func abort(sig os.Signal) error {
 type recording struct {
 	Session
 	out     *stream.Writer
-	markers *stream.Rows[marker]
-	results *stream.Rows[result]
-	opened  int64 // ts_ns when all probes were attached
-	signals int   // that came so far
+	opened  int64      // ts_ns when all probes were attached
+	knobs   string     // JSON: before and during
+	signals int        // that came so far
+	failed  chan error // gets the first error of writing a frame of this session's own
+
+	mu     sync.Mutex // for tables: the job appends from its own goroutine
+	tables tables
+	said   bool // that the job has started
 
 	pump   *pump // nil: nobody traces
 	pumped bool  // the tracer's stream has ended
@@ -99,19 +121,21 @@ type ending struct {
 func (r *recording) declare() error {
 	info, row := proc.SystemInfo(nil)
 	h := stream.NewHeader(r.Tool)
-	for _, t := range []*stream.Table{info, r.markers.Table(), r.results.Table()} {
+	tables := append([]*stream.Table{info}, r.tables.list()...)
+	for _, t := range tables {
 		h.Tables = append(h.Tables, t.Name)
 	}
-	for _, write := range []func() error{
-		func() error { return r.out.Header(h) },
-		func() error { return r.out.Table(info) },
-		func() error { return r.out.Table(r.markers.Table()) },
-		func() error { return r.out.Table(r.results.Table()) },
-		func() error { return r.out.Batch(row) },
-	} {
-		if err := write(); err != nil {
-			return fmt.Errorf("%w: %w", ErrDownstream, err)
+	err := r.out.Header(h)
+	for _, t := range tables {
+		if err == nil {
+			err = r.out.Table(t)
 		}
+	}
+	if err == nil {
+		err = r.out.Batch(row)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDownstream, err)
 	}
 	return nil
 }
@@ -119,7 +143,7 @@ func (r *recording) declare() error {
 // join waits until the tracer's tables have arrived and its stop socket has
 // answered.
 func (r *recording) join() error {
-	r.pump = newPump(r.In, r.out, r.markers.Table(), r.results.Table())
+	r.pump = newPump(r.In, r.out, r.tables.list()...)
 	go r.pump.run()
 	select {
 	case <-r.pump.ready:
@@ -135,45 +159,78 @@ func (r *recording) join() error {
 	return nil
 }
 
-// work runs the job between its markers.
-func (r *recording) work() ending {
-	e := ending{begin: stream.Now()}
-	r.mark(marker{TS: e.begin, Name: "start", ExitCode: -1, Attrs: "{}"})
-	if r.cause != nil {
-		return e
-	}
-	attrs := "{}"
-	if e.err = r.Job.Start(); e.err != nil {
-		e.code = CodeNotExecutable
-	} else {
-		_, _ = fmt.Fprintf(r.Log, "Started benchmark %s\n", r.Job.Workload())
-		if pid := r.Job.PID(); pid != 0 {
-			attrs = fmt.Sprintf(`{"pid":%d}`, pid)
+// work sets the knobs, runs the job, and puts the knobs back.
+func (r *recording) work() (e ending) {
+	e.begin = stream.Now()
+	e.end = e.begin
+	if r.Knobs != nil {
+		defer func() {
+			if err := r.Knobs.Restore(); err != nil {
+				e.code, e.err = CodeFailed, errors.Join(e.err, err)
+			}
+		}()
+		if r.knobs, e.err = r.Knobs.Apply(); e.err != nil {
+			e.code = CodeFailed
+			return e
 		}
-		e.code = r.attend()
 	}
-	e.end = stream.Now()
-	r.mark(marker{TS: e.end, Name: "end", ExitCode: int64(e.code), Attrs: attrs})
-	return e
+	exited := make(chan ending, 1)
+	go func() {
+		code, err := r.Job.Run(r)
+		exited <- ending{code: code, err: err, begin: e.begin, end: stream.Now()}
+	}()
+	return r.attend(exited)
 }
 
-func (r *recording) mark(m marker) {
-	m.Workload, m.Phase = r.Job.Workload(), "run"
-	r.markers.Append(m)
-	r.send(r.out.Batch(r.markers.Batch()))
+// Mark implements [Recorder].
+func (r *recording) Mark(m Mark) {
+	attrs := []byte("{}")
+	if len(m.Attrs) > 0 {
+		attrs, _ = json.Marshal(m.Attrs) // numbers and texts
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tables.marker.Append(markerRow{
+		TS: stream.Now(), Name: m.Name, Workload: r.Job.Workload(), Phase: m.Phase,
+		Iteration: int64(m.Iteration), ExitCode: int64(m.ExitCode), Attrs: string(attrs),
+	})
+	r.send(r.out.Batch(r.tables.marker.Batch()))
+}
+
+// Result implements [Recorder].
+func (r *recording) Result(m Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tables.result.Append(resultRow{
+		TS: stream.Now(), Workload: r.Job.Workload(), Phase: m.Phase,
+		Metric: m.Metric, Value: m.Value, Unit: m.Unit, Iteration: int64(m.Iteration),
+	})
+	r.send(r.out.Batch(r.tables.result.Batch()))
+}
+
+// Started implements [Recorder].
+func (r *recording) Started() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.said {
+		_, _ = fmt.Fprintf(r.Announce, "Started benchmark %s\n", r.Job.Workload())
+		r.said = true
+	}
 }
 
 // send notes that a frame of this session could not be written.
 func (r *recording) send(err error) {
-	if err != nil && r.cause == nil {
-		r.cause = fmt.Errorf("%w: %w", ErrDownstream, err)
+	if err == nil {
+		return
+	}
+	select {
+	case r.failed <- fmt.Errorf("%w: %w", ErrDownstream, err):
+	default: // the first says it
 	}
 }
 
 // attend waits for the job, passes signals on, and watches the stream.
-func (r *recording) attend() int {
-	exited := make(chan int, 1)
-	go func() { exited <- r.Job.Wait() }()
+func (r *recording) attend(exited <-chan ending) ending {
 	var (
 		streamed <-chan error
 		kill     <-chan time.Time
@@ -181,25 +238,34 @@ func (r *recording) attend() int {
 	if r.pump != nil {
 		streamed = r.pump.done
 	}
+	unread := func(err error) {
+		r.cause = err
+		if r.pump != nil {
+			_ = r.pump.stop.Request() // a tracer that is gone needs none
+		}
+		r.Job.Signal(syscall.SIGTERM)
+		kill = time.After(killAfter)
+	}
 	for {
 		select {
-		case code := <-exited:
-			return code
+		case e := <-exited:
+			return e
 		case sig := <-r.Signals:
 			if r.signals++; r.signals == 1 {
 				r.Job.Signal(sig)
 			} else {
 				r.Job.Kill()
 			}
-		case r.cause = <-streamed:
+		case err := <-r.failed:
+			unread(err)
+		case err := <-streamed:
 			r.pumped, streamed = true, nil
 			switch {
-			case errors.Is(r.cause, ErrDownstream):
-				_ = r.pump.stop.Request() // a tracer that is gone needs none
-				r.Job.Signal(syscall.SIGTERM)
-				kill = time.After(killAfter)
-			case r.cause != nil:
-				_, _ = fmt.Fprintf(r.Log, "kbench: %v; the job goes on, unrecorded\n", r.cause)
+			case errors.Is(err, ErrDownstream):
+				unread(err)
+			case err != nil:
+				r.cause = err
+				_, _ = fmt.Fprintf(r.Log, "kbench: %v; the job goes on, unrecorded\n", err)
 			case r.signals == 0: // else Ctrl-C, which the tracer heard too
 				_, _ = fmt.Fprintln(r.Log, "kbench: the tracer ended first; the job goes on, unrecorded")
 			}
@@ -224,13 +290,20 @@ func (r *recording) finish(e ending) error {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
 	now := stream.Now()
-	r.results.Append(result{
+	r.tables.run.Append(runRow{
 		TS: now, Workload: r.Job.Workload(), Config: string(config), Command: r.Job.Command(), ExitCode: int64(e.code),
-		WallNS: e.end - e.begin, CollectionNS: now - r.opened, Knobs: "{}",
+		WallNS: e.end - e.begin, CollectionNS: now - r.opened, Knobs: r.knobs,
 	})
-	r.send(r.out.Batch(r.results.Batch()))
+	r.send(r.out.Batch(r.tables.run.Batch()))
 	if r.cause == nil {
 		r.send(r.out.End())
+	}
+	select {
+	case err := <-r.failed:
+		if r.cause == nil {
+			r.cause = err
+		}
+	default:
 	}
 	return r.cause
 }

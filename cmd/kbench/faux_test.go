@@ -86,7 +86,7 @@ func TestFauxWithoutTerminal(t *testing.T) {
 		if strings.Contains(r.log, "Type END") {
 			t.Error("it asks for END where there is no terminal")
 		}
-		if c := r.rows["run"][0]["config"]; c != "workload: faux\nduration: 300ms\n" {
+		if c := r.rows["run"][0]["config"]; c != "workload: faux\nparams:\n    duration: 300ms\nrepeat: 1\nwarmup: 0\n" {
 			t.Errorf("configuration %q", c)
 		}
 	})
@@ -118,7 +118,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run"}, "kbench: name one workload\nkbench: hint: kbench list\n"},
 		{[]string{"run", "foux"}, "kbench: unknown workload \"foux\"\nkbench: hint: did you mean faux?\n"},
 		{[]string{"run", "exec"}, "exec needs a command"},
-		{[]string{"run", "faux", "--duration", "-1s"}, "--duration -1s: must not be negative"},
+		{[]string{"run", "faux", "--duration", "-1s"}, "is not a duration such as 1m30s"},
 		{[]string{"run", "faux", "--duration", "soon"}, "soon"},
 	} {
 		r := run(t, nil, c.args...)

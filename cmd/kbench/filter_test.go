@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/kermit-trace/kermit/stream"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 func TestFramesPassUntouched(t *testing.T) {
@@ -28,7 +28,7 @@ func TestFramesPassUntouched(t *testing.T) {
 	}
 	var got []byte
 	for i, f := range r.frames {
-		if !strings.HasSuffix(r.kinds[i], " marker") && !strings.HasSuffix(r.kinds[i], " run") {
+		if !slices.ContainsFunc([]string{" marker", " result", " run"}, func(own string) bool { return strings.HasSuffix(r.kinds[i], own) }) {
 			got = append(got, f...)
 		}
 	}
@@ -44,9 +44,9 @@ func TestFramesPassUntouched(t *testing.T) {
 
 func TestOwnTablesFollowTheTracers(t *testing.T) {
 	r := run(t, []string{}, script("sleep 0.05")...)
-	want := []string{"header", "table hook_stats", "table tick", "table marker", "table run"}
-	if !slices.Equal(r.kinds[:5], want) {
-		t.Errorf("stream begins %q, want %q", r.kinds[:5], want)
+	want := []string{"header", "table hook_stats", "table tick", "table marker", "table result", "table run"}
+	if !slices.Equal(r.kinds[:6], want) {
+		t.Errorf("stream begins %q, want %q", r.kinds[:6], want)
 	}
 	if tail := r.kinds[len(r.kinds)-2:]; !slices.Equal(tail, []string{"batch run", "end"}) {
 		t.Errorf("stream ends %q", tail)
@@ -203,7 +203,8 @@ func TestCutStream(t *testing.T) {
 	} {
 		t.Run(c.flag, func(t *testing.T) {
 			on, done := filepath.Join(t.TempDir(), "on"), filepath.Join(t.TempDir(), "done")
-			p := start(t, []string{c.flag, "100ms"}, script("until [ -e "+on+" ]; do sleep 0.02; done; touch "+done))
+			now := filepath.Join(t.TempDir(), "now")
+			p := start(t, []string{c.flag, now}, script("touch "+now+"; until [ -e "+on+" ]; do sleep 0.02; done; touch "+done))
 			p.await("; the job goes on, unrecorded\n")
 			check(t, os.WriteFile(on, nil, 0o644))
 			r := p.wait()
@@ -223,7 +224,8 @@ func TestCutStream(t *testing.T) {
 
 func TestTracerThatEndsFirst(t *testing.T) {
 	on, done := filepath.Join(t.TempDir(), "on"), filepath.Join(t.TempDir(), "done")
-	p := start(t, []string{"-duration", "50ms"}, script("until [ -e "+on+" ]; do sleep 0.02; done; touch "+done+"; exit 5"))
+	now := filepath.Join(t.TempDir(), "now")
+	p := start(t, []string{"-ends", now}, script("touch "+now+"; until [ -e "+on+" ]; do sleep 0.02; done; touch "+done+"; exit 5"))
 	p.await("kbench: the tracer ended first; the job goes on, unrecorded\n")
 	check(t, os.WriteFile(on, nil, 0o644))
 	r := p.wait()
@@ -264,13 +266,13 @@ func TestWithoutTracerItMakesTheStream(t *testing.T) {
 		t.Fatalf("the stream did not end well: %v", r.err)
 	}
 	want := []string{
-		"header", "table system_info", "table marker", "table run",
+		"header", "table system_info", "table marker", "table result", "table run",
 		"batch system_info", "batch marker", "batch marker", "batch run", "end",
 	}
 	if !slices.Equal(r.kinds, want) {
 		t.Errorf("frames %q, want %q", r.kinds, want)
 	}
-	if len(r.header.Hooks) != 0 || !strings.HasPrefix(r.header.Tool, "kbench ") || !slices.Equal(r.header.Tables, []string{"system_info", "marker", "run"}) {
+	if len(r.header.Hooks) != 0 || !strings.HasPrefix(r.header.Tool, "kbench ") || !slices.Equal(r.header.Tables, []string{"system_info", "marker", "result", "run"}) {
 		t.Errorf("header %+v", r.header)
 	}
 }

@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -30,10 +29,11 @@ func main() {
 		Description: "kbench is a filter: it passes a stream of ktrace on, starts the job when every probe is\n" +
 			"attached, marks its start and end, and stops ktrace when it has ended. Without a stream on\n" +
 			"stdin (a terminal or /dev/null) it makes one that says what ran, and where.\n\n" +
-			"   ktrace | kbench exec -- make | kparquet -o data/\n\n" +
+			"   ktrace | kbench exec -- make | kparquet -o data/\n" +
+			"   ktrace | kbench run redis --set record_count=10000 | kparquet -o data/\n\n" +
 			"Exit code: that of the job (128 + n when signal n killed it), 126 not executable, 127 not found,\n" +
-			"125 when kbench itself fails, 2 for a wrong call.",
-		Commands: []*cli.Command{execCommand(), runCommand(), listCommand()},
+			"125 when kbench itself fails, 124 when the time was over, 2 for a wrong call.",
+		Commands: []*cli.Command{execCommand(), runCommand(), listCommand(), showCommand(), installCommand()},
 	})
 }
 
@@ -65,55 +65,6 @@ func execCommand() *cli.Command {
 	}
 }
 
-func runCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "run",
-		Usage:     "run a workload by its name",
-		ArgsUsage: "WORKLOAD",
-		Flags:     []cli.Flag{&cli.DurationFlag{Name: "duration", Usage: "end after a `TIME` such as 10s", DefaultText: "never"}},
-		Action: func(c *cli.Context) error {
-			switch name := c.Args().First(); {
-			case c.NArg() != 1:
-				return command.Hint(command.Usage("name one workload"), "kbench list")
-			case name == "exec":
-				return command.Hint(command.Usage("exec needs a command"), "kbench exec -- CMD ARGS")
-			case name != "faux":
-				return command.Hint(command.Usage("unknown workload %q", name), "%s", nearest(name))
-			}
-			if c.Duration("duration") < 0 {
-				return command.Usage("--duration %s: must not be negative", c.Duration("duration"))
-			}
-			return session(bench.NewFaux(c.Duration("duration"), os.Stderr))
-		},
-	}
-}
-
-func nearest(name string) string {
-	var names []string
-	for _, w := range bench.Workloads {
-		names = append(names, w.Name)
-	}
-	if near := command.Nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %s?", near)
-	}
-	return "kbench list shows all workloads"
-}
-
-func listCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "list",
-		Usage: "list the workloads",
-		Action: func(c *cli.Context) error {
-			for _, w := range bench.Workloads {
-				if _, err := fmt.Fprintf(c.App.Writer, "%-8s %s\n", w.Name, w.Doc); err != nil {
-					return fmt.Errorf("write list: %w", err)
-				}
-			}
-			return nil
-		},
-	}
-}
-
 // session runs the job between stdin and stdout.
 func session(job bench.Job) error {
 	if term.IsTerminal(int(os.Stdout.Fd())) {
@@ -137,7 +88,7 @@ func session(job bench.Job) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 
 	return explain(bench.Session{
-		Job: job, In: in, Out: os.Stdout, Log: os.Stderr, Signals: signals, Tool: "kbench " + command.Version(),
+		Job: job, In: in, Out: os.Stdout, Log: os.Stderr, Announce: os.Stderr, Signals: signals, Tool: "kbench " + command.Version(),
 	}.Run())
 }
 

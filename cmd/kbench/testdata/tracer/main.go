@@ -37,9 +37,9 @@ var (
 	deaf     = flag.Bool("deaf", false, "name a stop socket that nobody listens on")
 	stubborn = flag.Bool("stubborn", false, "ignore the request to stop")
 	slow     = flag.Duration("slow", 0, "wait before the last table")
-	duration = flag.Duration("duration", 0, "end by itself")
-	cut      = flag.Duration("cut", 0, "end without the end frame")
-	garbage  = flag.Duration("garbage", 0, "write text in the middle")
+	ends     = flag.String("ends", "", "end by itself when the file is there")
+	cut      = flag.String("cut", "", "end without the end frame when the file is there")
+	garbage  = flag.String("garbage", "", "write text in the middle when the file is there")
 	frames   = flag.Int("frames", 0, "write so many frames at full speed, then wait")
 	tee      = flag.String("tee", "", "write the stream to a file too")
 )
@@ -100,13 +100,10 @@ func write(w *stream.Writer, h *stream.Header, out io.Writer, stopped chan struc
 	if err := w.Table(ticks.Table()); err != nil {
 		return err
 	}
-	after := func(d time.Duration) <-chan time.Time {
-		if d == 0 {
-			return nil
-		}
-		return time.After(d)
+	told := func(file string) bool {
+		_, err := os.Stat(file)
+		return file != "" && err == nil
 	}
-	ends, cuts, garbles := after(*duration), after(*cut), after(*garbage)
 	send := func(n int, last bool) error {
 		ticks.Append(tick{TS: stream.Now(), N: int64(n), Comm: "tick", Last: last})
 		return w.Batch(ticks.Batch())
@@ -124,17 +121,19 @@ func write(w *stream.Writer, h *stream.Header, out io.Writer, stopped chan struc
 		}
 		select {
 		case <-time.After(pause):
-			continue
-		case <-cuts:
-			return nil
-		case <-garbles:
-			_, _ = fmt.Fprintln(out, "\xc1 ktrace: something else on stdout")
-			continue
+			switch {
+			case told(*cut):
+				return nil
+			case told(*garbage):
+				_, _ = fmt.Fprintln(out, "\xc1 ktrace: something else on stdout")
+				continue
+			case !told(*ends):
+				continue
+			}
 		case <-stopped:
 			if *stubborn {
 				continue
 			}
-		case <-ends:
 		}
 		finals.Append(stats{TS: stream.Now(), Final: true})
 		if err := send(n+1, true); err != nil {

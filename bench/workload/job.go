@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kermit-trace/kermit/bench/process"
+	"golang.org/x/sys/unix"
+)
+
+// Options of a run.
+type Options struct {
+	Set          map[string]string // values of parameters, by name
+	Repeat       int               // times that the whole workload runs; 0 is 1
+	Warmup       int               // times before those
+	Timeout      time.Duration     // for all of it; 0: none
+	CPUs         string            // list of CPUs such as 0-3,8 for its programs; "": all
+	BenchmarkDir string            // where programs are that no package has
+	Output       io.Writer         // gets what its programs print
+	Terminal     *os.File          // where END may be typed; nil: nowhere
+	Journal      Journal           // nil: none is kept
+}
+
+// Journal remembers processes that must not outlive the run.
+type Journal interface {
+	Service(pid int, name string) error
+	ServiceEnded(pid int) error
+}
+
+// Job is a workload that can run: a [bench.Job].
+type Job struct {
+	file   *Workload
+	opts   Options
+	cpus   *unix.CPUSet
+	values scope
+
+	ctx    context.Context // ends when the job should, for a cause
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	running map[*process.Process]bool
+	killed  bool
+}
+
+// Prepare checks all that can be known before anything starts: parameters,
+// ports, programs, templates.
+func (w *Workload) Prepare(o Options) (*Job, error) {
+	j := &Job{file: w, opts: o, running: map[*process.Process]bool{}}
+	j.opts.Repeat = max(o.Repeat, 1)
+	j.ctx, j.cancel = context.WithCancelCause(context.Background())
+	var err error
+	if j.cpus, err = parseCPUs(o.CPUs); err != nil {
+		return nil, err
+	}
+	if err := j.assign(); err != nil {
+		return nil, err
+	}
+	if err := j.needs(); err != nil {
+		return nil, err
+	}
+	return j, j.rehearse(j.values.with("dir", os.TempDir()), w.Phases)
+}
+
+// assign gives each parameter its value.
+func (j *Job) assign() error {
+	for name := range j.opts.Set {
+		if j.file.Params.Find(name) == nil {
+			return &ParamError{Workload: j.file.Name, Param: name, Known: j.file.Params, Err: errors.New("no such parameter")}
+		}
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find working directory: %w", err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own program: %w", err)
+	}
+	j.values = scope{"cwd": cwd, "kbench": program, "benchmark_dir": j.opts.BenchmarkDir, "iteration": 0}
+	for i := range j.file.Params {
+		p := &j.file.Params[i]
+		text, given := j.opts.Set[p.Name]
+		if !given {
+			text = p.DefaultText()
+		}
+		value, err := p.Parse(text)
+		if port, ok := value.(int64); ok && p.Type == "port" && err == nil {
+			if port == 0 {
+				value, err = freePort()
+			} else {
+				err = checkPort(port)
+			}
+		}
+		if err != nil {
+			return &ParamError{Workload: j.file.Name, Param: p.Name, Known: j.file.Params, Err: err}
+		}
+		j.values[p.Name] = value
+	}
+	return nil
+}
+
+// ParamError is the error for a parameter or its value.
+type ParamError struct {
+	Workload, Param string
+	Known           Params
+	Err             error
+}
+
+func (e *ParamError) Error() string {
+	return fmt.Sprintf("workload %s: %s: %v", e.Workload, e.Param, e.Err)
+}
+
+func (e *ParamError) Unwrap() error { return e.Err }
+
+// NeedError is the error for programs that are not there.
+type NeedError struct {
+	Workload string
+	Missing  []Need // with Program filled in
+}
+
+func (e *NeedError) Error() string {
+	var names []string
+	for _, n := range e.Missing {
+		names = append(names, n.Program)
+	}
+	return fmt.Sprintf("workload %s needs %s, which is not installed", e.Workload, strings.Join(names, " and "))
+}
+
+// Hint is the command that installs what is missing.
+func (e *NeedError) Hint() string {
+	var commands []string
+	for _, n := range e.Missing {
+		command := n.Install
+		if n.Script != "" {
+			command = "kbench install " + e.Workload
+		}
+		if command != "" && !strings.Contains(strings.Join(commands, "\n"), command) {
+			commands = append(commands, command)
+		}
+	}
+	return strings.Join(commands, "; ")
+}
+
+// needs finds the programs.
+func (j *Job) needs() error {
+	var missing []Need
+	for _, n := range j.file.Needs {
+		ok, err := j.values.holds(n.If)
+		if err != nil {
+			return err
+		}
+		if n.Program, err = j.values.text(n.Program); err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if _, _, err := process.Look(n.Program); err != nil {
+			missing = append(missing, n)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return &NeedError{Workload: j.file.Name, Missing: missing}
+}
+
+// rehearse fills in every template once, to find what does not fit together
+// before anything runs.
+func (j *Job) rehearse(s scope, phases []Phase) error {
+	for _, text := range j.file.Files {
+		if _, err := s.text(text); err != nil {
+			return err
+		}
+	}
+	for i := range j.file.Services {
+		v := &j.file.Services[i]
+		for _, command := range [][]string{v.Command, v.Ready.Command, v.OnStop} {
+			if _, err := s.words(command); err != nil {
+				return fmt.Errorf("service %s: %w", v.Name, err)
+			}
+		}
+	}
+	for i := range phases {
+		p := &phases[i]
+		if err := j.rehearsePhase(s, p); err != nil {
+			return fmt.Errorf("phase %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+func (j *Job) rehearsePhase(s scope, p *Phase) error {
+	if p.As != "" {
+		s = s.with(p.As, 0)
+	}
+	if ok, err := s.holds(p.If); err != nil || !ok {
+		return err
+	}
+	if _, err := s.words(p.Command); err != nil {
+		return err
+	}
+	if _, err := s.count(p.Repeat); err != nil {
+		return err
+	}
+	if _, err := s.pause(p); err != nil {
+		return err
+	}
+	return j.rehearse(s, p.Phases)
+}

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kermit-trace/kermit/bench"
+	"github.com/kermit-trace/kermit/bench/process"
+)
+
+// Workload implements [bench.Job].
+func (j *Job) Workload() string { return j.file.Name }
+
+// Config implements [bench.Job].
+func (j *Job) Config() any {
+	params := map[string]any{}
+	for _, p := range j.file.Params {
+		params[p.Name] = j.values[p.Name]
+	}
+	return struct {
+		Workload string         `yaml:"workload"`
+		Params   map[string]any `yaml:"params,omitempty"`
+		Repeat   int            `yaml:"repeat"`
+		Warmup   int            `yaml:"warmup"`
+		Timeout  time.Duration  `yaml:"timeout,omitempty"`
+		CPUs     string         `yaml:"cpus,omitempty"`
+	}{j.file.Name, params, j.opts.Repeat, j.opts.Warmup, j.opts.Timeout, j.opts.CPUs}
+}
+
+// Command implements [bench.Job]: the first command of a phase that is no
+// preparation.
+func (j *Job) Command() string {
+	words, _ := j.values.with("dir", os.TempDir()).main(j.file.Phases) // rehearsed
+	return bench.Quote(words)
+}
+
+func (s scope) main(phases []Phase) ([]string, error) {
+	for i := range phases {
+		p := &phases[i]
+		inner := s
+		if p.As != "" {
+			inner = s.with(p.As, 0)
+		}
+		if ok, err := inner.holds(p.If); err != nil || !ok || p.Setup {
+			continue
+		}
+		if len(p.Command) > 0 {
+			return inner.words(p.Command)
+		}
+		if words, err := inner.main(p.Phases); len(words) > 0 {
+			return words, err
+		}
+	}
+	return nil, nil
+}
+
+// interrupted is the cause of a job that a signal ends.
+type interrupted struct{ sig os.Signal }
+
+func (i interrupted) Error() string { return fmt.Sprintf("interrupted by %s", i.sig) }
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errTimeout     = errors.New("timed out")
+	errDone        = errors.New("done") // a wait was ended: the job is over, in order
+)
+
+// Signal implements [bench.Job].
+func (j *Job) Signal(sig os.Signal) { j.cancel(interrupted{sig}) }
+
+// Kill implements [bench.Job].
+func (j *Job) Kill() {
+	j.cancel(interrupted{syscall.SIGKILL})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.killed = true
+	for p := range j.running {
+		p.Kill()
+	}
+}
+
+// Run implements [bench.Job].
+func (j *Job) Run(rec bench.Recorder) (int, error) {
+	ctx := j.ctx
+	if j.opts.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, j.opts.Timeout, errTimeout)
+		defer cancel()
+	}
+	for i := -j.opts.Warmup; i < j.opts.Repeat; i++ {
+		r := &run{job: j, rec: rec, iteration: i, scope: j.values.with("iteration", i)}
+		if code, err := r.once(ctx); code != 0 || err != nil {
+			if errors.Is(err, errDone) {
+				return 0, nil
+			}
+			return j.outcome(ctx, code, err)
+		}
+	}
+	return 0, nil
+}
+
+// outcome is the exit code and the error of a run that did not come to its end.
+func (j *Job) outcome(ctx context.Context, code int, err error) (int, error) {
+	var i interrupted
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeout):
+		return bench.CodeTimeout, fmt.Errorf("workload %s: %w after %s", j.file.Name, errTimeout, j.opts.Timeout)
+	case errors.As(cause, &i):
+		if n, ok := i.sig.(syscall.Signal); ok && code == 0 {
+			code = process.CodeSignal + int(n)
+		}
+		return code, nil
+	case err != nil:
+		if code == 0 {
+			code = bench.CodeFailed
+		}
+		return code, fmt.Errorf("workload %s: %w", j.file.Name, err)
+	}
+	return code, nil
+}
+
+// start starts a program of the job; the journal knows it before it can do
+// harm: until then it ends with this process.
+func (j *Job) start(name string, s process.Spec) (*process.Process, error) {
+	s.CPUs, s.Bound = j.cpus, true
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.killed {
+		return nil, errInterrupted
+	}
+	p, err := process.Start(s)
+	if err != nil {
+		return nil, err
+	}
+	j.running[p] = true
+	if j.opts.Journal != nil {
+		if err := j.opts.Journal.Service(p.PID(), name); err != nil {
+			p.Kill()
+			_ = p.Wait() // its code says nothing
+			delete(j.running, p)
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// wait waits for a program of the job.
+func (j *Job) wait(p *process.Process) int {
+	code := p.Wait()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.running, p)
+	if j.opts.Journal != nil {
+		_ = j.opts.Journal.ServiceEnded(p.PID()) // it is gone: there is nothing to put back
+	}
+	return code
+}
+
+// run is one repetition of a workload.
+type run struct {
+	job       *Job
+	rec       bench.Recorder
+	iteration int
+	dir       string
+	scope     scope
+	servers   []*server
+}
+
+func (r *run) mark(m bench.Mark) {
+	m.Iteration = r.iteration
+	r.rec.Mark(m)
+}
+
+// once runs the workload from its files to the end of its services.
+func (r *run) once(ctx context.Context) (code int, err error) {
+	if r.dir, err = os.MkdirTemp("", "kbench-"+r.job.file.Name+"-"); err != nil {
+		return 0, fmt.Errorf("create working directory: %w", err)
+	}
+	defer func() {
+		if (code != 0 || err != nil) && !errors.Is(err, errDone) && len(r.servers) > 0 && ctx.Err() == nil {
+			_, _ = fmt.Fprintf(r.job.opts.Output, "kbench: what the servers printed is in %s\n", r.dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(r.dir))
+	}()
+	r.scope = r.scope.with("dir", r.dir)
+	if err := r.files(); err != nil {
+		return 0, err
+	}
+	defer func() {
+		for i := len(r.servers) - 1; i >= 0; i-- {
+			err = errors.Join(err, r.stop(r.servers[i]))
+		}
+	}()
+	for i := range r.job.file.Services {
+		s := &r.job.file.Services[i]
+		if ok, err := r.scope.holds(s.If); err != nil || !ok {
+			if err != nil {
+				return 0, err
+			}
+			continue
+		}
+		v, err := r.serve(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		r.servers = append(r.servers, v)
+	}
+	return r.phases(ctx, r.scope, r.job.file.Phases, false)
+}
+
+func (r *run) files() error {
+	for name, text := range r.job.file.Files {
+		content, err := r.scope.text(text)
+		if err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+		path := filepath.Join(r.dir, filepath.Clean("/"+name)) // stays inside
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// phases runs phases one after the other, until one fails.
+func (r *run) phases(ctx context.Context, s scope, phases []Phase, setup bool) (int, error) {
+	for i := range phases {
+		p := &phases[i]
+		ok, err := s.holds(p.If)
+		if err != nil {
+			return 0, fmt.Errorf("phase %s: %w", p.Name, err)
+		}
+		if !ok {
+			continue
+		}
+		if ctx.Err() != nil {
+			return 0, errInterrupted
+		}
+		code, err := r.phase(ctx, s, p, setup || p.Setup)
+		if err != nil && !errors.Is(err, errDone) && p.Name != "" {
+			err = fmt.Errorf("phase %s: %w", p.Name, err)
+		}
+		if code != 0 || err != nil {
+			return code, err
+		}
+	}
+	return 0, nil
+}
+
+func (r *run) phase(ctx context.Context, s scope, p *Phase, setup bool) (int, error) {
+	switch {
+	case len(p.Phases) > 0:
+		n, err := s.count(p.Repeat)
+		if err != nil {
+			return 0, err
+		}
+		for i := range n {
+			inner := s
+			if p.As != "" {
+				inner = s.with(p.As, i)
+			}
+			if code, err := r.phases(ctx, inner, p.Phases, setup); code != 0 || err != nil {
+				return code, err
+			}
+		}
+		return 0, nil
+	case len(p.Command) > 0:
+		return r.command(ctx, s, p, setup)
+	}
+	return 0, r.pause(ctx, s, p, setup)
+}
+
+// killAfter is the time between asking a phase to end and killing it.
+const killAfter = 10 * time.Second
+
+// command runs a phase's program.
+func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, error) {
+	words, err := s.words(p.Command)
+	if err != nil {
+		return 0, err
+	}
+	out := &capture{most: mostOutput}
+	spec := process.Spec{Args: words, Dir: r.dir, Stdout: io.MultiWriter(out, r.job.opts.Output), Stderr: r.job.opts.Output}
+	if p.Quiet {
+		spec.Stdout = out
+	}
+	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1})
+	proc, err := r.job.start(p.Name, spec)
+	if err != nil {
+		r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: bench.CodeNotExecutable})
+		return bench.CodeNotExecutable, err
+	}
+	if !setup {
+		r.rec.Started()
+	}
+	code, err := r.attend(ctx, proc)
+	r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: code, Attrs: map[string]any{"pid": proc.PID()}})
+	switch {
+	case err != nil:
+		return code, err
+	case code != 0:
+		return code, fmt.Errorf("%s: exit code %d%s", words[0], code, lastLines(p.Quiet, out))
+	}
+	return 0, r.results(p, out.bytes())
+}
+
+// lastLines is the end of an output that was not shown.
+func lastLines(hidden bool, out *capture) string {
+	text := strings.TrimSpace(string(out.bytes()))
+	if !hidden || text == "" {
+		return ""
+	}
+	lines := strings.Split(text, "\n")
+	return "; it printed:\n  " + strings.Join(lines[max(0, len(lines)-10):], "\n  ")
+}
+
+// attend waits for a phase's program, and ends it when the run should end or a
+// service has gone.
+func (r *run) attend(ctx context.Context, proc *process.Process) (int, error) {
+	exited := make(chan int, 1)
+	go func() { exited <- r.job.wait(proc) }()
+	dead := make(chan *server, len(r.servers))
+	watching, unwatch := context.WithCancel(context.Background())
+	defer unwatch()
+	for _, v := range r.servers {
+		go func() {
+			select {
+			case <-v.gone:
+				dead <- v
+			case <-watching.Done():
+			}
+		}()
+	}
+	var cause error
+	select {
+	case code := <-exited:
+		return code, nil
+	case v := <-dead:
+		cause = fmt.Errorf("service %s ended by itself, exit code %d", v.Name, v.code)
+		proc.Signal(syscall.SIGTERM)
+	case <-ctx.Done():
+		cause = errInterrupted
+		var i interrupted
+		if errors.As(context.Cause(ctx), &i) {
+			proc.Signal(i.sig)
+		} else {
+			proc.Signal(syscall.SIGTERM)
+		}
+	}
+	select {
+	case code := <-exited:
+		return code, cause
+	case <-time.After(killAfter):
+		proc.Kill()
+		return <-exited, cause
+	}
+}
+
+// results checks a phase's output and records its figures.
+func (r *run) results(p *Phase, output []byte) error {
+	for _, e := range p.Expect {
+		if !regexp.MustCompile("(?m)" + e).Match(output) {
+			return fmt.Errorf("its output does not match %s", e)
+		}
+	}
+	for i := range p.Results {
+		rows, err := p.Results[i].read(output)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			row.Phase, row.Iteration = p.Name, r.iteration
+			r.rec.Result(row)
+		}
+	}
+	return nil
+}
