@@ -20,13 +20,19 @@ build: ## build the four commands into bin/ (needs Go and g++)
 	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
 	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
 
+# One line, and at once, where neither root nor sudo is to be had.
+.PHONY: root
+root:
+	@[ -z "$(SUDO)" ] || $(SUDO) -n true 2> /dev/null || { [ -t 0 ] && $(SUDO) true; } || \
+		{ echo "make: this takes root: run it as root, or as a user who may use sudo" >&2; exit 1; }
+
 .PHONY: demo
-demo: build ## record a real job under all four hooks, and show what happened
+demo: root build ## record a real job under all four hooks, and show what happened
 	@CGO_ENABLED=0 go build -o $(BIN)/fetch ./bench/demo/fetch
 	@SUDO="$(SUDO)" bench/demo/demo $(BIN) $(DATA)
 
 .PHONY: test
-test: tools ## run all tests that this kernel can run (as root)
+test: root tools ## run all tests that this kernel can run (as root or with sudo)
 	go vet ./...
 	go test -count=1 -p 2 -timeout 30m ./...
 
@@ -35,9 +41,10 @@ test-vm: tools ## run the rooms' tests on other kernels, in qemu (KERNEL=6.1 for
 	go run ./internal/vm $(KERNEL)
 
 .PHONY: bench
-bench: build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
+bench: root build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
 	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
-	go run ./bench/measure -bin $(BIN) -faults 2000000 -long
+	go build -o $(BIN)/measure ./bench/measure
+	$(SUDO) $(BIN)/measure -bin $(BIN) -faults 2000000 -long
 
 .PHONY: generate
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
@@ -52,14 +59,18 @@ bpf/README.md: $(OBJECTS) $(wildcard cmd/ktrace/*.go trace/*.go)
 	go run ./cmd/ktrace list --markdown > $@.tmp && mv $@.tmp $@
 
 # What tests, `make generate` and `make bench` need beside Go and g++.
-PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace qemu-system-x86 busybox-static
+PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace qemu-system-x86 busybox-static python3-venv
 PROGRAMS := clang llvm-strip perf iperf3 strace qemu-system-x86_64 busybox
 
 .PHONY: deps
-deps: $(VENV)/ready ## install what tests and `make generate` need (Debian packages, a Python venv)
+deps: packages $(VENV)/ready ## install what tests and `make generate` need (Debian packages, a Python venv)
+
+.PHONY: packages
+packages:
 	@missing=; for p in $(PROGRAMS); do command -v $$p > /dev/null || missing=yes; done; \
+	python3 -c 'import ensurepip' 2> /dev/null || missing=yes; \
 	if [ "$$missing" ]; then \
-		$(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PACKAGES); \
+		$(MAKE) --no-print-directory root && $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PACKAGES); \
 	fi
 
 .PHONY: tools
@@ -68,7 +79,7 @@ tools:
 		command -v $$p > /dev/null || [ -e $$p ] || { $(MAKE) deps; break; }; \
 	done
 
-$(VENV)/ready:
+$(VENV)/ready: | packages
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet msgpack numpy polars pyarrow
 	touch $@

@@ -127,53 +127,6 @@ func openEvent(attr unix.PerfEventAttr, cpu int, prog *ebpf.Program) (io.Closer,
 	return event, nil
 }
 
-// tracepointID reads a tracepoint's number from tracefs. A machine may not
-// have it mounted; a mount that is attached nowhere (Linux 5.2) changes
-// nothing on the host.
-func tracepointID(target string) (uint64, error) {
-	root, err := tracefs()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = root.Close() }()
-	name := path.Join("events", target, "id")
-	fd, err := unix.Openat(int(root.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, fmt.Errorf("open %s in tracefs: %w", name, err)
-	}
-	file := os.NewFile(uintptr(fd), name)
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(file)
-	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", name, err)
-	}
-	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-}
-
-func tracefs() (*os.File, error) {
-	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
-		if root, err := os.Open(dir); err == nil {
-			if _, err := os.Stat(path.Join(dir, "events")); err == nil {
-				return root, nil
-			}
-			_ = root.Close()
-		}
-	}
-	fs, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open tracefs: %w", err)
-	}
-	defer func() { _ = unix.Close(fs) }()
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, fmt.Errorf("configure tracefs: %w", err)
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("mount tracefs: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "tracefs"), nil
-}
-
 // attachNetfilter attaches to a hook of IPv4 in every network namespace that
 // a process lives in now: a netfilter hook belongs to one.
 func attachNetfilter(hook link.NetfilterInetHook, prog *ebpf.Program) ([]io.Closer, error) {

@@ -5,7 +5,7 @@ package trace
 import (
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -16,9 +16,9 @@ import (
 // Verdict on a source.
 type Verdict string
 
-// The verdicts of [Diagnose].
+// The verdicts of [Diagnose]. Of the sources that work, the first is used.
 const (
-	Used     Verdict = "works, used"
+	Used     Verdict = "used"
 	Works    Verdict = "works"
 	Refused  Verdict = "refused"
 	Untested Verdict = "not tried"
@@ -26,26 +26,31 @@ const (
 
 // Report is what [Diagnose] found.
 type Report struct {
-	Machine []Fact
-	Hooks   []HookReport
+	Machine []Fact       `json:"machine"`
+	Hooks   []HookReport `json:"hooks"`
 }
 
-// Fact about the machine.
-type Fact struct{ Name, Value string }
+// Fact about the machine, and what would help where something is missing.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Help  string `json:"help,omitempty"`
+}
 
 // HookReport tells of a hook's sources, in order of preference.
 type HookReport struct {
-	Name    string
-	Sources []SourceReport
+	Name    string         `json:"name"`
+	Sources []SourceReport `json:"sources"`
 }
 
 // SourceReport tells of one source.
 type SourceReport struct {
-	Name         string
-	Verdict      Verdict
-	Why, Help    string
-	Log          string // the verifier's
-	Unobservable []string
+	Name         string   `json:"name"`
+	Verdict      Verdict  `json:"verdict"`
+	Why          string   `json:"why,omitempty"`
+	Help         string   `json:"help,omitempty"`
+	Log          string   `json:"log,omitempty"` // the verifier's
+	Unobservable []string `json:"unobservable,omitempty"`
 }
 
 // OK tells whether every hook has a way in, as far as was tried.
@@ -64,29 +69,13 @@ func (r *Report) OK() bool {
 
 // Diagnose tries every source of every room, if it may, each for a moment.
 func Diagnose(rooms []*Room) *Report {
-	r := &Report{Machine: machine()}
-	allowed := privileged()
-	kernel, errBTF := btf.LoadKernelSpec()
+	m := examine()
+	r := &Report{Machine: m.facts()}
 	for _, room := range rooms {
 		h := HookReport{Name: room.Name}
 		used := false
 		for i := range room.Sources {
-			s := &room.Sources[i]
-			report := SourceReport{Name: s.Name, Verdict: Untested, Unobservable: s.Unobservable}
-			switch {
-			case errBTF != nil:
-				report.Verdict, report.Why = Refused, "the kernel's BTF cannot be read"
-				report.Help = "a kernel with CONFIG_DEBUG_INFO_BTF=y"
-			case allowed != nil:
-				report.Why = allowed.Error()
-				if missing := missingTracepoints(room, s, kernel); missing != "" {
-					report.Verdict, report.Why = Refused, missing
-				} else {
-					report.Help = "sudo ktrace doctor tries it"
-				}
-			default:
-				report.try(room, s)
-			}
+			report := m.judge(room, &room.Sources[i])
 			if report.Verdict == Works && !used {
 				report.Verdict, used = Used, true
 			}
@@ -97,91 +86,132 @@ func Diagnose(rooms []*Room) *Report {
 	return r
 }
 
+// judge tries a source, unless it is known before that it cannot be.
+func (m *machine) judge(room *Room, source *Source) SourceReport {
+	s := SourceReport{Name: source.Name, Verdict: Untested, Unobservable: source.Unobservable}
+	if err := source.Holds(); err != nil {
+		s.Verdict, s.Why = Refused, err.Error()
+		return s
+	}
+	if m.types == nil {
+		s.Verdict, s.Why = Refused, "the kernel's types (BTF) cannot be read"
+		s.Help = "a kernel with CONFIG_DEBUG_INFO_BTF=y"
+		return s
+	}
+	if what := absent(room, source, m.types); what != "" {
+		s.Verdict, s.Why = Refused, "this kernel has no "+what
+		return s
+	}
+	if err := room.allowed(source); err != nil {
+		s.Why = err.Error()
+		var privilege *ErrPrivilege
+		if errors.As(err, &privilege) {
+			s.Help = privilege.Help("ktrace doctor")
+		}
+		if why, help := m.unbuilt(room, source); why != "" {
+			s.Verdict, s.Why, s.Help = Refused, why, help
+		}
+		return s
+	}
+	err := try(room, source)
+	if err == nil {
+		s.Verdict = Works
+		return s
+	}
+	s.Verdict = Refused
+	s.Why, s.Help = strings.TrimPrefix(explain(err), source.Name+": "), m.help(room, source, err)
+	var v *ebpf.VerifierError
+	if errors.As(err, &v) {
+		s.Log = fmt.Sprintf("%+v", v)
+	}
+	return s
+}
+
 // try attaches the source and detaches it at once.
-func (s *SourceReport) try(room *Room, source *Source) {
+func try(room *Room, source *Source) error {
 	session, err := Open(Options{
 		Rooms: []*Room{room}, Source: map[string]string{room.Name: source.Name},
 		RingSize: 1 << 20, Log: func(string, ...any) {},
 	})
 	if err == nil {
 		session.Close()
-		s.Verdict = Works
-		return
+		return nil
 	}
-	s.Verdict = Refused
 	var none *NoWay
 	if errors.As(err, &none) && len(none.Errs) == 1 {
-		err = none.Errs[0]
+		return none.Errs[0]
 	}
-	s.Why = strings.TrimPrefix(explain(err), source.Name+": ")
-	s.Help = help(err)
-	var v *ebpf.VerifierError
-	if errors.As(err, &v) {
-		s.Log = fmt.Sprintf("%+v", v)
-	}
+	return err
 }
 
-// help knows what would let a source in.
-func help(err error) string {
-	switch {
-	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		return "a capability is missing, or the kernel's lockdown or LSM forbids it (dmesg may tell)"
-	case errors.Is(err, ebpf.ErrNotSupported):
-		return "a newer kernel, or one built with the option"
-	case errors.Is(err, btf.ErrNotFound):
-		return "this kernel has no such tracepoint or type"
-	}
-	return ""
-}
-
-// missingTracepoints names BTF tracepoints that the source needs and the
-// kernel does not have. Reading BTF takes no privilege.
-func missingTracepoints(room *Room, source *Source, kernel *btf.Spec) string {
+// absent names a tracepoint or function that the source needs and the kernel
+// does not have. Reading BTF takes no privilege.
+func absent(room *Room, source *Source, kernel *btf.Spec) string {
 	for _, name := range source.Programs {
 		p := room.spec.Programs[name]
 		if p.Type != ebpf.Tracing {
 			continue
 		}
-		var t *btf.Typedef
-		if err := kernel.TypeByName("btf_trace_"+p.AttachTo, &t); err != nil {
-			return "this kernel has no tracepoint " + p.AttachTo
+		if p.AttachType == ebpf.AttachTraceRawTp {
+			var t *btf.Typedef
+			if err := kernel.TypeByName("btf_trace_"+p.AttachTo, &t); err != nil {
+				return "tracepoint " + p.AttachTo
+			}
+			continue
+		}
+		var f *btf.Func
+		if err := kernel.TypeByName(p.AttachTo, &f); err != nil {
+			return "function " + p.AttachTo + " that can be traced"
 		}
 	}
 	return ""
 }
 
-// machine states the facts on which attaching depends.
-func machine() []Fact {
-	var u unix.Utsname
-	_ = unix.Uname(&u) // cannot fail with a valid pointer
-	capability := "CAP_BPF and CAP_PERFMON are there"
-	if err := privileged(); err != nil {
-		capability = err.Error()
+// unbuilt says which options the kernel was built without that a source
+// takes, and what would help.
+func (m *machine) unbuilt(room *Room, source *Source) (why, help string) {
+	missing := m.config.unset(room.options(source))
+	if missing == nil {
+		return "", ""
 	}
-	mounted := "not mounted (ktrace opens its own)"
-	if _, err := os.Stat("/sys/kernel/tracing/events"); err == nil {
-		mounted = "mounted"
-	} else if errors.Is(err, os.ErrPermission) {
-		mounted = "not readable"
+	list := strings.Join(missing, ", ")
+	return "the kernel is built without " + list, "a kernel with " + list
+}
+
+// help finds what would let in a source that was tried and refused.
+func (m *machine) help(room *Room, source *Source, err error) string {
+	_, help := m.unbuilt(room, source)
+	switch {
+	case help != "":
+		return help
+	case errors.Is(err, errPseudo) && !m.capabilities.has(unix.CAP_SYS_ADMIN):
+		return "CAP_SYS_ADMIN, or: mount -t tracefs tracefs /sys/kernel/tracing"
+	case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
+		if m.config.path != "" {
+			return "ktrace doctor -v shows the kernel's own words, if it has any"
+		}
+		return "a kernel with " + strings.Join(room.options(source), ", ")
+	case !atLeast(5, 11) && m.capabilities&(1<<unix.CAP_SYS_RESOURCE) == 0:
+		return "CAP_SYS_RESOURCE, or ulimit -l unlimited: maps count as locked memory before Linux 5.11"
+	case strings.Contains(m.lockdown, "[confidentiality]"):
+		return "a boot without lockdown=confidentiality, which forbids reading the kernel's memory"
 	}
-	types := "/sys/kernel/btf/vmlinux"
-	if _, err := os.Stat(types); err != nil {
-		types = "missing: CONFIG_DEBUG_INFO_BTF=n"
+	found := "no capability is missing"
+	if m.config.path != "" {
+		found = "no option and " + found
 	}
-	lockdown := "none"
-	if data, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
-		lockdown = strings.TrimSpace(string(data))
+	return fmt.Sprintf("%s; security modules that may forbid it: %s (lockdown: %s)", found, m.modules, m.lockdown)
+}
+
+// options of the kernel's build that all programs of a source take.
+func (r *Room) options(source *Source) []string {
+	var list []string
+	for _, name := range source.Programs {
+		for _, o := range options(r.spec.Programs[name]) {
+			if !slices.Contains(list, o) {
+				list = append(list, o)
+			}
+		}
 	}
-	kprobes := "no"
-	if _, err := os.Stat("/sys/bus/event_source/devices/kprobe"); err == nil {
-		kprobes = "yes"
-	}
-	return []Fact{
-		{"kernel", unix.ByteSliceToString(u.Release[:])},
-		{"privilege", capability},
-		{"types (BTF)", types},
-		{"tracefs", mounted},
-		{"kprobes", kprobes},
-		{"lockdown", lockdown},
-	}
+	return list
 }

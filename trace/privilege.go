@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,12 +22,46 @@ func (e *ErrPrivilege) Error() string {
 	return "attach probes: missing " + strings.Join(e.Missing, ", ")
 }
 
-// needed are the capabilities that attaching takes. CAP_NET_ADMIN is asked for
-// by the kernel only where a hook uses netfilter.
-var needed = []struct {
+// Help says how to come to them, for a command line.
+func (e *ErrPrivilege) Help(command string) string {
+	if os.Geteuid() == 0 {
+		return "root without it: whoever started the container or service must grant it"
+	}
+	return "run it as root: sudo " + command
+}
+
+// capabilitySet is a set of capabilities, a bit each.
+type capabilitySet uint64
+
+// has takes CAP_SYS_ADMIN for the others, as the kernel's checks for BPF and
+// perf events do.
+func (c capabilitySet) has(bit uint) bool { return c&(1<<bit) != 0 || c&(1<<unix.CAP_SYS_ADMIN) != 0 }
+
+// capability of the kernel, and what it is needed for.
+type capability struct {
 	name string
 	bit  uint
-}{{"CAP_BPF", unix.CAP_BPF}, {"CAP_PERFMON", unix.CAP_PERFMON}}
+	what string
+}
+
+// capabilities that make a difference; without the first two nothing is attached.
+var capabilities = []capability{
+	{"CAP_BPF", unix.CAP_BPF, "any hook"},
+	{"CAP_PERFMON", unix.CAP_PERFMON, "any hook"},
+	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, "netfilter programs"},
+	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN, "a tracefs of ktrace's own, other network namespaces, --cost"},
+}
+
+// lacking returns those of the list that the set does not have.
+func (c capabilitySet) lacking(list []capability) []string {
+	var missing []string
+	for _, one := range list {
+		if !c.has(one.bit) {
+			missing = append(missing, one.name)
+		}
+	}
+	return missing
+}
 
 // privileged tells whether probes can be attached at all.
 func privileged() error {
@@ -34,29 +69,39 @@ func privileged() error {
 	if err != nil {
 		return err
 	}
-	if effective&(1<<unix.CAP_SYS_ADMIN) != 0 {
-		return nil // includes both
-	}
-	var missing []string
-	for _, c := range needed {
-		if effective&(1<<c.bit) == 0 {
-			missing = append(missing, c.name)
-		}
-	}
-	if missing != nil {
+	if missing := effective.lacking(capabilities[:2]); missing != nil {
 		return &ErrPrivilege{missing}
 	}
 	return nil
 }
 
-func effectiveCapabilities() (uint64, error) {
+// allowed tells whether we have what a source of the room takes.
+func (r *Room) allowed(source *Source) error {
+	takes := capabilities[:2]
+	for _, name := range source.Programs {
+		if r.spec.Programs[name].Type == ebpf.Netfilter {
+			takes = capabilities[:3]
+		}
+	}
+	effective, err := effectiveCapabilities()
+	if err != nil {
+		return err
+	}
+	if missing := effective.lacking(takes); missing != nil {
+		return &ErrPrivilege{missing}
+	}
+	return nil
+}
+
+func effectiveCapabilities() (capabilitySet, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
 		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
-			return strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			set, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			return capabilitySet(set), err
 		}
 	}
 	return 0, fmt.Errorf("read capabilities: /proc/self/status has no CapEff")

@@ -127,6 +127,9 @@ func (s *Session) attach(room *Room) error {
 			continue
 		}
 		err := source.Holds()
+		if err == nil {
+			err = room.allowed(source)
+		}
 		for _, shape := range room.Tables {
 			if err == nil {
 				err = shape.resolve(s.kernel)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -19,14 +20,27 @@ func doctor() *cli.Command {
 		Usage: "tell what this kernel lets in, hook by hook, and why not",
 		Description: "As root, tries every source of every hook for a moment. Without root, tells what can be\n" +
 			"known without trying. Exit code 1 when a hook has no way in.",
-		Flags: []cli.Flag{command.Verbose()},
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text or json"},
+			command.Verbose(),
+		},
 		Action: func(c *cli.Context) error {
+			format := c.String("format")
+			if format != "text" && format != "json" {
+				return command.Usage("--format %q: neither text nor json", format)
+			}
 			rooms, err := trace.Rooms(bpf.Rooms)
 			if err != nil {
 				return err
 			}
 			report := trace.Diagnose(rooms)
-			diagnosis(c.App.Writer, report, c.Bool("verbose"))
+			if format == "json" {
+				if err := json.NewEncoder(c.App.Writer).Encode(report); err != nil {
+					return err
+				}
+			} else {
+				diagnosis(c.App.Writer, report, c.Bool("verbose"))
+			}
 			if !report.OK() {
 				return command.Exit(1, nil)
 			}
@@ -37,34 +51,42 @@ func doctor() *cli.Command {
 
 func diagnosis(w io.Writer, r *trace.Report, verbose bool) {
 	for _, fact := range r.Machine {
-		fmt.Fprintf(w, "%-22s %s\n", fact.Name, fact.Value)
+		fmt.Fprintf(w, "%-32s %s\n", fact.Name, fact.Value)
+		if fact.Help != "" {
+			fmt.Fprintf(w, "%-32s hint: %s\n", "", fact.Help)
+		}
 	}
 	for _, hook := range r.Hooks {
 		fmt.Fprintf(w, "\n%s\n", hook.Name)
 		for _, s := range hook.Sources {
-			fmt.Fprintf(w, "  %-12s %s", s.Name, s.Verdict)
-			if s.Why != "" {
-				fmt.Fprintf(w, ": %s", s.Why)
-			}
-			fmt.Fprintln(w)
-			if s.Help != "" {
-				fmt.Fprintf(w, "  %-12s hint: %s\n", "", s.Help)
-			}
-			if s.Verdict == trace.Refused {
-				continue
-			}
-			for _, u := range s.Unobservable {
-				fmt.Fprintf(w, "  %-12s cannot see: %s\n", "", u)
+			describeSource(w, &s)
+		}
+	}
+	for _, hook := range r.Hooks {
+		for _, s := range hook.Sources {
+			if verbose && s.Log != "" {
+				fmt.Fprintf(w, "\n%s by %s:\n%s\n", hook.Name, s.Name, s.Log)
 			}
 		}
 	}
-	if verbose {
-		for _, hook := range r.Hooks {
-			for _, s := range hook.Sources {
-				if s.Log != "" {
-					fmt.Fprintf(w, "\n%s by %s:\n%s\n", hook.Name, s.Name, s.Log)
-				}
-			}
-		}
+}
+
+func describeSource(w io.Writer, s *trace.SourceReport) {
+	verdict := string(s.Verdict)
+	if s.Verdict == trace.Used {
+		verdict = "works, used"
+	}
+	if s.Why != "" {
+		verdict += ": " + s.Why
+	}
+	fmt.Fprintf(w, "  %-12s %s\n", s.Name, verdict)
+	if s.Help != "" {
+		fmt.Fprintf(w, "  %-12s hint: %s\n", "", s.Help)
+	}
+	if s.Verdict == trace.Refused {
+		return
+	}
+	for _, u := range s.Unobservable {
+		fmt.Fprintf(w, "  %-12s cannot see: %s\n", "", u)
 	}
 }

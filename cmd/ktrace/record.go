@@ -202,7 +202,7 @@ func choose(rooms []*trace.Room, list string) ([]*trace.Room, error) {
 func advise(err error) error {
 	var privilege *trace.ErrPrivilege
 	if errors.As(err, &privilege) {
-		return command.Hint(err, "run it as root: sudo ktrace …")
+		return command.Hint(err, "%s", privilege.Help("ktrace …"))
 	}
 	var none *trace.NoWay
 	if errors.As(err, &none) {

@@ -4,14 +4,20 @@
 // against the four commands, freshly built, on the running kernel.
 //
 // In a script, ktrace, kbench, kparquet and kstat are on the PATH; ktrace runs
-// by sudo where the tests do not run as root. One command is added:
+// by sudo where the tests do not run as root. A script that names ktrace or
+// sudo fails in one line where neither root nor sudo is to be had.
 //
-// $SUDO is empty for root. $ROOT is the source tree.
+//	$SUDO    what to put before a command that root must run; empty for root
+//	$KTRACE  the ktrace itself, for what runs it as another user
+//	$ROOT    the source tree
+//
+// One command is added:
 //
 //	cc OUT FILE.c [FLAG …]   compiles a witness with gcc
 package script
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,12 +48,24 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 		}
 		files = append(files, found...)
 	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("ktrace")) || bytes.Contains(text, []byte("$SUDO")) {
+			requireRoot(t)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Files: files,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH")+":/usr/sbin:/sbin")
+			path := bin + string(os.PathListSeparator) + env.Getenv("PATH") + ":/usr/sbin:/sbin"
+			env.Setenv("PATH", path)
+			env.Setenv("KTRACE", filepath.Join(bin, "ktrace"))
 			if os.Geteuid() != 0 {
-				env.Setenv("SUDO", "sudo -n")
+				env.Setenv("KTRACE", filepath.Join(bin, unwrapped))
+				env.Setenv("SUDO", "sudo -n env PATH="+path) // sudo has a path of its own
 			}
 			if err := keepGo(env); err != nil {
 				return err
@@ -68,6 +86,25 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			return variables[name] == value, nil
 		},
 	})
+}
+
+// Command is one of the four commands, as scripts run it.
+func Command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	if name == "ktrace" {
+		requireRoot(t)
+	}
+	return exec.Command(filepath.Join(commands(t), name), args...)
+}
+
+// becomesRoot tells whether sudo asks for no password now.
+var becomesRoot = sync.OnceValue(func() bool { return exec.Command("sudo", "-n", "true").Run() == nil })
+
+func requireRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 && !becomesRoot() {
+		t.Fatal("attaching probes takes root: run the tests as root, or as a user whom sudo lets in without asking (sudo true)")
+	}
 }
 
 // keepGo lets a script that builds use the caches: its home is another.
@@ -144,12 +181,15 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// unwrapped is where wrapSudo puts the program.
+const unwrapped = "as-root/ktrace"
+
 // wrapSudo replaces ktrace by a script that calls it with sudo.
 func wrapSudo(dir string) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	real := filepath.Join(dir, "as-root", "ktrace")
+	real := filepath.Join(dir, unwrapped)
 	if err := os.MkdirAll(filepath.Dir(real), 0o755); err != nil {
 		return err
 	}
