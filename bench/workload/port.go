@@ -9,10 +9,9 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
-
-// listening is TCP_LISTEN of the kernel's include/net/tcp_states.h.
-const listening = 0x0A
 
 // freePort returns a TCP port of 127.0.0.1 that nobody uses.
 func freePort() (int64, error) {
@@ -26,7 +25,7 @@ func freePort() (int64, error) {
 
 // checkPort refuses a port on which somebody listens, and names him.
 func checkPort(port int64) error {
-	sockets, err := listeners(uint64(port))
+	sockets, err := listeners(uint16(port))
 	if err != nil || len(sockets) == 0 {
 		return err
 	}
@@ -41,20 +40,17 @@ func checkPort(port int64) error {
 
 // listeners returns the inodes of the sockets that listen on a port, as they
 // stand in /proc/PID/fd.
-func listeners(port uint64) ([]string, error) {
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return nil, fmt.Errorf("open /proc: %w", err)
-	}
-	four, err := fs.NetTCP()
-	if err != nil {
-		return nil, fmt.Errorf("list TCP sockets: %w", err)
-	}
-	six, _ := fs.NetTCP6() // a kernel without IPv6 has none
+func listeners(port uint16) ([]string, error) {
 	var found []string
-	for _, s := range append(four, six...) {
-		if s.St == listening && s.LocalPort == port {
-			found = append(found, fmt.Sprintf("socket:[%d]", s.Inode))
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		sockets, err := netlink.SocketDiagTCP(family)
+		if err != nil && family == unix.AF_INET {
+			return nil, fmt.Errorf("list TCP sockets: %w", err)
+		} // a kernel without IPv6 has no others
+		for _, s := range sockets {
+			if s.State == netlink.TCP_LISTEN && s.ID.SourcePort == port {
+				found = append(found, fmt.Sprintf("socket:[%d]", s.INode))
+			}
 		}
 	}
 	return found, nil
@@ -83,7 +79,7 @@ func ownerOf(sockets []string, may func(procfs.Proc) bool) (procfs.Proc, bool) {
 
 // listens tells whether a process of the group listens on the port.
 func listens(group int, port int64) (bool, error) {
-	sockets, err := listeners(uint64(port))
+	sockets, err := listeners(uint16(port))
 	if err != nil || len(sockets) == 0 {
 		return false, err
 	}
