@@ -37,7 +37,7 @@ test: root tools ## run all tests that this kernel can run (as root or with sudo
 	go test -count=1 -p 2 -timeout 30m ./...
 
 .PHONY: test-vm
-test-vm: tools ## run the rooms' tests on other kernels, in qemu (KERNEL=6.1 for one)
+test-vm: tools ## run the rooms' tests on five kernels, four of them in qemu (KERNEL=6.1 for one)
 	go run ./internal/vm $(KERNEL)
 
 .PHONY: bench

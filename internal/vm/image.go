@@ -17,45 +17,57 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// initScript is the first process of the virtual machine.
+// initScript is the first process of the virtual machine. The kernel itself
+// loads further modules where it wants one, by /sbin/modprobe. The tests work on
+// a disk: memory's file systems have neither major faults nor swap.
 const initScript = `#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
 mount -t tmpfs home /root
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
-echo "RELEASE $(uname -r)"
-for module in xfrm_algo xfrm_user; do insmod /modules/$(uname -r)/$module.ko*; done
+depmod
+for module in virtio_pci virtio_blk; do modprobe -q $module; done
+mke2fs -b 4096 /dev/vda > /dev/null && mount -t ext4 /dev/vda /tmp || echo "there is no disk"
+export KERMIT_PREBUILT=/kermit KERMIT_ALL_MECHANISMS=1 HOME=/root TMPDIR=/tmp
 cd /src/trace
-KERMIT_PREBUILT=/bin KERMIT_ALL_MECHANISMS=1 HOME=/root TMPDIR=/tmp /rooms.test -test.run Rooms -test.count=1
-echo "VM-RESULT $?"
+grep -q /dev/vda /proc/mounts && . /tests
 poweroff -f
+`
+
+// testScript runs the tests and says how it went, here and in the virtual machine.
+const testScript = `echo "RELEASE $(uname -r)"
+$KERMIT_PREBUILT/rooms.test -test.run "${RUN:-Rooms}" -test.count=1
+echo "ROOMS-RESULT $?"
 `
 
 // applets of busybox that scripts use.
 var applets = []string{
 	"sh", "mount", "ip", "uname", "poweroff", "cat", "cp", "grep", "sleep", "ls", "mkdir", "rm", "unshare", "kill", "mktemp", "cmp",
-	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test", "insmod",
+	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test", "depmod", "modprobe", "mke2fs",
 }
 
-// modules that tests need, of each kernel.
-var modules = []string{"xfrm_algo", "xfrm_user"}
+// modules that tests need, and with them come those that they depend on. Some
+// kernels have some of them built in.
+var modules = []string{"virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "xfrm_user"}
+
+// commands is the image's folder for the four commands, the rooms' test, and in
+// witness/ what scripts would compile.
+const commands = "kermit"
 
 // build makes an initramfs for all kernels: busybox, the commands, the rooms'
 // test, their witnesses, modules, and the libraries that kstat is linked with.
-func build(work, image string, kernels []string) error {
-	root := filepath.Join(work, "root")
-	for _, dir := range []string{"bin/witness", "proc", "sys", "dev", "tmp", "root", "src/trace/testdata", "src/bpf"} {
+func build(root, image string, kernels []string) error {
+	for _, dir := range []string{"bin", commands + "/witness", "proc", "sys", "dev", "tmp", "root", "src/trace/testdata", "src/bpf"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	if err := command("make", "build", "BIN="+filepath.Join(root, "bin")); err != nil {
+	if err := command("make", "build", "BIN="+filepath.Join(root, commands)); err != nil {
 		return fmt.Errorf("build the commands: %w", err)
 	}
-	test := exec.Command("go", "test", "-c", "-o", filepath.Join(root, "rooms.test"), "./trace")
+	test := exec.Command("go", "test", "-c", "-o", filepath.Join(root, commands, "rooms.test"), "./trace")
 	test.Env = append(os.Environ(), "CGO_ENABLED=0")
 	test.Stderr = os.Stderr
 	if err := test.Run(); err != nil {
@@ -64,7 +76,7 @@ func build(work, image string, kernels []string) error {
 	if err := addBusybox(root); err != nil {
 		return err
 	}
-	if err := addLibraries(root, filepath.Join(root, "bin/kstat")); err != nil {
+	if err := addLibraries(root, filepath.Join(root, commands, "kstat")); err != nil {
 		return err
 	}
 	if err := addScripts(root); err != nil {
@@ -91,7 +103,13 @@ func addBusybox(root string) error {
 			return err
 		}
 	}
+	if err := os.Symlink("bin", filepath.Join(root, "sbin")); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(root, "init"), []byte(initScript), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(root, "tests"), []byte(testScript), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(root, "src/go.mod"), []byte("module vm\n"), 0o644)
@@ -111,38 +129,6 @@ func addLibraries(root, program string) error {
 			return err
 		}
 		if err := copyFile(word, filepath.Join(root, word)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addModules copies the modules of a kernel that fetch has brought.
-func addModules(root, kernel string) error {
-	release, err := os.ReadFile(filepath.Join(kernel, "version"))
-	if err != nil {
-		return err
-	}
-	to := filepath.Join(root, "modules", strings.TrimSpace(string(release)))
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
-	for _, name := range modules {
-		found := ""
-		err := filepath.WalkDir(filepath.Join(kernel, "modules"), func(path string, d fs.DirEntry, err error) error {
-			if strings.HasPrefix(filepath.Base(path), name+".ko") {
-				found = path
-				return fs.SkipAll
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if found == "" {
-			return fmt.Errorf("kernel %s has no module %s", kernel, name)
-		}
-		if err := copyFile(found, filepath.Join(to, filepath.Base(found))); err != nil {
 			return err
 		}
 	}
@@ -195,7 +181,7 @@ func witness(root string, archive *txtar.Archive, out, source string, flags []st
 		if err := os.WriteFile(path, file.Data, 0o644); err != nil {
 			return err
 		}
-		args := []string{"-O1", "-Wall", "-static", "-pthread", "-o", filepath.Join(root, "bin/witness", out), path}
+		args := []string{"-O1", "-Wall", "-static", "-pthread", "-o", filepath.Join(root, commands, "witness", out), path}
 		return command("gcc", append(args, flags...)...)
 	}
 	return fmt.Errorf("no file %s", source)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command vm boots Debian's kernels in qemu and runs the rooms' own tests on
-// each, the same that run on this machine:
+// Command vm runs the rooms' own tests on this machine's kernel and on Debian's,
+// which it boots in qemu:
 //
-//	go run ./internal/vm [-cache .cache/kernels] [KERNEL …]
+//	go run ./internal/vm [-cache .cache/kernels] [-run REGEXP] [-v] [KERNEL …]
 //
-// KERNEL is 5.10, 6.1, 6.12 or newest; without one, all. It prints one table:
-// each hook and source, and on each kernel whether its witness agrees, what it
-// cannot see there, or why it was refused. A hook that should work and does
-// not, a boot that fails, a kernel that cannot be had: exit code 1.
+// KERNEL is 5.10, 6.1, 6.12, newest, or here; without one, all. It prints one
+// table: each hook and source, and on each kernel whether its witness agrees,
+// what it cannot see there, or why it was refused. A hook that should work and
+// does not, a boot that fails, a kernel that cannot be had: exit code 1.
 //
 // There is no KVM here. Under plain TCG with two threads 6.12 panics when
 // probes patch the kernel, so one thread emulates both CPUs.
@@ -28,42 +28,53 @@ import (
 )
 
 // kernels of the matrix, by the names that fetch understands.
-var kernels = []string{"5.10", "6.1", "6.12", "newest"}
+var kernels = []string{"5.10", "6.1", "6.12", "newest", here}
 
-// bootTimeout bounds one kernel: boot, all rooms, power off.
-const bootTimeout = 9 * time.Minute
+// here is this machine's own kernel, which nothing boots.
+const here = "here"
+
+// timeout bounds one kernel: boot, all rooms, power off.
+const timeout = 9 * time.Minute
+
+// diskBytes is the size of a virtual machine's disk, which takes what is written.
+const diskBytes = 2 << 30
 
 func main() {
 	cache := flag.String("cache", ".cache/kernels", "folder of downloaded kernels")
-	keep := flag.Bool("v", false, "print each console")
+	verbose := flag.Bool("v", false, "print each console")
+	tests := flag.String("run", "Rooms", "tests to run, as go test -run names them")
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
 		names = kernels
 	}
-	if err := run(*cache, names, *keep); err != nil {
+	if err := run(*cache, names, *tests, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
 	}
 }
 
-func run(cache string, names []string, verbose bool) error {
+func run(cache string, names []string, tests string, verbose bool) error {
 	work, err := os.MkdirTemp("", "kermit-vm-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
+	if err := os.Chmod(work, 0o755); err != nil { // tests run the commands as other users, too
+		return err
+	}
+	var brought []string
 	for _, name := range names {
+		if name == here {
+			continue
+		}
 		if err := command("internal/vm/fetch", name, cache); err != nil {
 			return fmt.Errorf("fetch kernel %s: %w", name, err)
 		}
-	}
-	image := filepath.Join(work, "initrd")
-	var brought []string
-	for _, name := range names {
 		brought = append(brought, filepath.Join(cache, name))
 	}
-	if err := build(work, image, brought); err != nil {
+	root, image := filepath.Join(work, "root"), filepath.Join(work, "initrd")
+	if err := build(root, image, brought); err != nil {
 		return err
 	}
 	results := make([]result, len(names))
@@ -73,7 +84,16 @@ func run(cache string, names []string, verbose bool) error {
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			results[i] = boot(name, filepath.Join(cache, name, "vmlinuz"), image)
+			if name == here {
+				results[i] = watch(name, onThisKernel(root, tests))
+				return
+			}
+			disk := filepath.Join(work, name+".disk")
+			if err := makeDisk(disk); err != nil {
+				results[i] = result{kernel: name, err: err}
+				return
+			}
+			results[i] = watch(name, emulated(filepath.Join(cache, name, "vmlinuz"), image, disk, tests))
 		})
 	}
 	group.Wait()
@@ -88,6 +108,35 @@ func run(cache string, names []string, verbose bool) error {
 	return errors.Join(errs...)
 }
 
+// makeDisk makes an empty one.
+func makeDisk(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Truncate(diskBytes), file.Close())
+}
+
+// emulated boots the image under a kernel, with an empty disk.
+func emulated(vmlinuz, image, disk, tests string) *exec.Cmd {
+	return exec.Command("timeout", fmt.Sprint(int(timeout.Seconds())), "qemu-system-x86_64",
+		"-accel", "tcg,thread=single", "-cpu", "max", "-m", "3072", "-smp", "2", "-nographic", "-no-reboot", "-nic", "none",
+		"-drive", "format=raw,if=virtio,cache=unsafe,file="+disk,
+		"-kernel", vmlinuz, "-initrd", image, "-append", "console=ttyS0 quiet panic=-1 RUN="+tests)
+}
+
+// onThisKernel runs the tests where the user is, as root.
+func onThisKernel(root, tests string) *exec.Cmd {
+	args := []string{"timeout", fmt.Sprint(int(timeout.Seconds())), "env",
+		"KERMIT_PREBUILT=" + filepath.Join(root, commands), "RUN=" + tests, "sh", filepath.Join(root, "tests")}
+	if os.Geteuid() != 0 {
+		args = append([]string{"sudo", "-n"}, args...)
+	}
+	c := exec.Command(args[0], args[1:]...)
+	c.Dir = "trace"
+	return c
+}
+
 // result of one kernel.
 type result struct {
 	kernel  string
@@ -98,16 +147,13 @@ type result struct {
 	took    time.Duration
 }
 
-// boot runs the image under a kernel and reads its console.
-func boot(name, vmlinuz, image string) result {
+// watch runs the tests on one kernel and reads what they print.
+func watch(name string, tests *exec.Cmd) result {
 	start := time.Now()
 	r := result{kernel: name}
-	qemu := exec.Command("timeout", fmt.Sprint(int(bootTimeout.Seconds())), "qemu-system-x86_64",
-		"-accel", "tcg,thread=single", "-cpu", "max", "-m", "3072", "-smp", "2", "-nographic", "-no-reboot", "-nic", "none",
-		"-kernel", vmlinuz, "-initrd", image, "-append", "console=ttyS0 quiet panic=-1")
 	var console bytes.Buffer
-	qemu.Stdout, qemu.Stderr = &console, &console
-	err := qemu.Run()
+	tests.Stdout, tests.Stderr = &console, &console
+	err := tests.Run()
 	r.took = time.Since(start)
 	r.console = strings.ReplaceAll(console.String(), "\r", "")
 	passed := false
@@ -119,13 +165,13 @@ func boot(name, vmlinuz, image string) result {
 			r.cells = append(r.cells, [3]string{fields[1], fields[2], fields[3]})
 		case strings.Contains(line, "RELEASE "): // behind what the firmware writes
 			_, r.release, _ = strings.Cut(line, "RELEASE ")
-		case line == "VM-RESULT 0":
+		case line == "ROOMS-RESULT 0":
 			passed = true
 		}
 	}
 	switch {
 	case err != nil:
-		r.err = fmt.Errorf("kernel %s: boot: %w", name, err)
+		r.err = fmt.Errorf("kernel %s: run: %w", name, err)
 	case !passed:
 		r.err = fmt.Errorf("kernel %s: the tests of the rooms do not pass", name)
 	}
