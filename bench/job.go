@@ -77,8 +77,8 @@ func CheckName(s string) error {
 	return nil
 }
 
-// nameOf makes a name of any text.
-func nameOf(s string) string {
+// NameOf makes a workload's name of any text.
+func NameOf(s string) string {
 	clean := strings.Map(func(r rune) rune {
 		if strings.ContainsRune("_.+-", r) || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
 			return r

@@ -56,14 +56,25 @@ type Process struct {
 	ended bool
 }
 
-// Look finds the program of a command; code is the exit code for the error.
-func Look(program string) (path string, code int, err error) {
+// LookError is the error for a program that is not there, or cannot be run.
+type LookError struct {
+	Program string
+	Code    int // exit code that a shell gives
+	Err     error
+}
+
+func (e *LookError) Error() string { return fmt.Sprintf("run %s: %v", e.Program, e.Err) }
+
+func (e *LookError) Unwrap() error { return e.Err }
+
+// Look finds the program of a command; its errors are of the type [LookError].
+func Look(program string) (path string, err error) {
 	path, err = exec.LookPath(program)
 	if err == nil || errors.Is(err, exec.ErrDot) { // whoever has "." in PATH means it
-		return path, 0, nil
+		return path, nil
 	}
-	code, err = reason(program, err)
-	return "", code, fmt.Errorf("run %s: %w", program, err)
+	code, err := reason(program, err)
+	return "", &LookError{Program: program, Code: code, Err: err}
 }
 
 // reason tells why a program was not found, as a shell does.
@@ -92,7 +103,7 @@ const patience = 2 * time.Second
 
 // Start starts the program.
 func Start(s Spec) (*Process, error) {
-	path, _, err := Look(s.Args[0])
+	path, err := Look(s.Args[0])
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type Workload struct {
 	Files     map[string]string `yaml:"files"`
 	Services  []Service         `yaml:"services"`
 	Phases    []Phase           `yaml:"phases"`
+
+	command []string // of one that is the user's own command
 }
 
 // Need is a program without which a workload cannot run.

@@ -37,7 +37,7 @@ func (w *Workload) Install(ctx context.Context, dir string, output io.Writer) ([
 		if err := script.Run(); err != nil {
 			return nil, fmt.Errorf("install %s: its script: %w", n.Program, err)
 		}
-		if _, _, err := process.Look(n.Program); err != nil {
+		if _, err := process.Look(n.Program); err != nil {
 			return nil, fmt.Errorf("install %s: its script has not made it: %w", n.Program, err)
 		}
 	}

@@ -66,6 +66,11 @@ func (w *Workload) Prepare(o Options) (*Job, error) {
 	if err := j.needs(); err != nil {
 		return nil, err
 	}
+	if w.own() {
+		if _, err := process.Look(w.command[0]); err != nil {
+			return nil, err
+		}
+	}
 	return j, j.rehearse(j.values.with("dir", os.TempDir()), w.Phases)
 }
 
@@ -163,7 +168,7 @@ func (j *Job) needs() error {
 		if !ok {
 			continue
 		}
-		if _, _, err := process.Look(n.Program); err != nil {
+		if _, err := process.Look(n.Program); err != nil {
 			missing = append(missing, n)
 		}
 	}

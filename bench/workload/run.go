@@ -29,12 +29,13 @@ func (j *Job) Config() any {
 	}
 	return struct {
 		Workload string         `yaml:"workload"`
+		Command  []string       `yaml:"command,omitempty"`
 		Params   map[string]any `yaml:"params,omitempty"`
 		Repeat   int            `yaml:"repeat"`
 		Warmup   int            `yaml:"warmup"`
 		Timeout  time.Duration  `yaml:"timeout,omitempty"`
 		CPUs     string         `yaml:"cpus,omitempty"`
-	}{j.file.Name, params, j.opts.Repeat, j.opts.Warmup, j.opts.Timeout, j.opts.CPUs}
+	}{j.file.Name, j.file.command, params, j.opts.Repeat, j.opts.Warmup, j.opts.Timeout, j.opts.CPUs}
 }
 
 // Command implements [bench.Job]: the first command of a phase that is no
@@ -124,6 +125,9 @@ func (j *Job) outcome(ctx context.Context, code int, err error) (int, error) {
 		if code == 0 {
 			code = bench.CodeFailed
 		}
+		if j.file.own() {
+			return code, err
+		}
 		return code, fmt.Errorf("workload %s: %w", j.file.Name, err)
 	}
 	return code, nil
@@ -132,7 +136,7 @@ func (j *Job) outcome(ctx context.Context, code int, err error) (int, error) {
 // start starts a program of the job; the journal knows it before it can do
 // harm: until then it ends with this process.
 func (j *Job) start(name string, s process.Spec) (*process.Process, error) {
-	s.CPUs, s.Bound = j.cpus, true
+	s.CPUs, s.Bound = j.cpus, !j.file.own()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.killed {
@@ -143,7 +147,7 @@ func (j *Job) start(name string, s process.Spec) (*process.Process, error) {
 		return nil, err
 	}
 	j.running[p] = true
-	if j.opts.Journal != nil {
+	if j.opts.Journal != nil && s.Bound {
 		if err := j.opts.Journal.Service(p.PID(), name); err != nil {
 			p.Kill()
 			_ = p.Wait() // its code says nothing
@@ -160,7 +164,7 @@ func (j *Job) wait(p *process.Process) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.running, p)
-	if j.opts.Journal != nil {
+	if j.opts.Journal != nil && !j.file.own() {
 		_ = j.opts.Journal.ServiceEnded(p.PID()) // it is gone: there is nothing to put back
 	}
 	return code
@@ -183,6 +187,9 @@ func (r *run) mark(m bench.Mark) {
 
 // once runs the workload from its files to the end of its services.
 func (r *run) once(ctx context.Context) (code int, err error) {
+	if r.job.file.own() {
+		return r.phases(ctx, r.scope, r.job.file.Phases, false)
+	}
 	if r.dir, err = os.MkdirTemp("", "kbench-"+r.job.file.Name+"-"); err != nil {
 		return 0, fmt.Errorf("create working directory: %w", err)
 	}
@@ -251,7 +258,7 @@ func (r *run) phases(ctx context.Context, s scope, phases []Phase, setup bool) (
 			return 0, errInterrupted
 		}
 		code, err := r.phase(ctx, s, p, setup || p.Setup)
-		if err != nil && !errors.Is(err, errDone) && p.Name != "" {
+		if err != nil && !errors.Is(err, errDone) && p.Name != "" && !r.job.file.own() {
 			err = fmt.Errorf("phase %s: %w", p.Name, err)
 		}
 		if code != 0 || err != nil {
@@ -294,9 +301,12 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 		return 0, err
 	}
 	out := &capture{most: mostOutput}
-	spec := process.Spec{Args: words, Dir: r.dir, Stdout: io.MultiWriter(out, r.job.opts.Output), Stderr: r.job.opts.Output}
-	if p.Quiet {
+	spec := process.Spec{Args: words, Dir: r.dir, Stdout: r.job.opts.Output, Stderr: r.job.opts.Output}
+	switch {
+	case p.Quiet:
 		spec.Stdout = out
+	case len(p.Results)+len(p.Expect) > 0:
+		spec.Stdout = io.MultiWriter(out, r.job.opts.Output)
 	}
 	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1})
 	proc, err := r.job.start(p.Name, spec)
@@ -310,7 +320,7 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 	code, err := r.attend(ctx, proc)
 	r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: code, Attrs: map[string]any{"pid": proc.PID()}})
 	switch {
-	case err != nil:
+	case err != nil || r.job.file.own():
 		return code, err
 	case code != 0:
 		return code, fmt.Errorf("%s: exit code %d%s", words[0], code, lastLines(p.Quiet, out))
@@ -355,10 +365,12 @@ func (r *run) attend(ctx context.Context, proc *process.Process) (int, error) {
 	case <-ctx.Done():
 		cause = errInterrupted
 		var i interrupted
-		if errors.As(context.Cause(ctx), &i) {
-			proc.Signal(i.sig)
-		} else {
+		if !errors.As(context.Cause(ctx), &i) {
 			proc.Signal(syscall.SIGTERM)
+			break
+		}
+		if proc.Signal(i.sig); r.job.file.own() {
+			return <-exited, nil
 		}
 	}
 	select {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/kermit-trace/kermit/bench"
+	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/kermit-trace/kermit/stream"
 	"github.com/urfave/cli/v2"
@@ -44,9 +45,9 @@ func execCommand() *cli.Command {
 		ArgsUsage: "-- CMD [ARGS]",
 		Description: "CMD reads /dev/null; what it prints goes to stderr. SIGINT and SIGTERM are passed on to it\n" +
 			"and all it started, a second one kills them.",
-		Flags: []cli.Flag{&cli.StringFlag{
+		Flags: append(runFlags(), &cli.StringFlag{
 			Name: "workload", Usage: "file the recording under `NAME`", DefaultText: "the base name of CMD",
-		}},
+		}),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 || c.Args().First() == "" {
 				return command.Hint(command.Usage("no command to run"), "kbench exec -- CMD ARGS")
@@ -56,9 +57,9 @@ func execCommand() *cli.Command {
 					return command.Usage("%w", err)
 				}
 			}
-			job, code, err := bench.NewExec(c.String("workload"), c.Args().Slice(), os.Stderr)
+			job, err := prepare(c, workload.Command(c.String("workload"), c.Args().Slice()))
 			if err != nil {
-				return command.Exit(code, err)
+				return err
 			}
 			return session(job)
 		},

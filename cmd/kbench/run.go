@@ -8,22 +8,29 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kermit-trace/kermit/bench/process"
 	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/urfave/cli/v2"
 )
 
-// runFlags say how a workload runs.
+// runFlags say how a job runs.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "set", Usage: "give a parameter a value: `NAME=VALUE` (kbench show lists them)"},
-		&cli.StringFlag{Name: "duration", Usage: "`TIME` such as 10s: short for --set duration=TIME"},
-		&cli.IntFlag{Name: "repeat", Usage: "run the workload `N` times, servers and all", Value: 1},
+		&cli.IntFlag{Name: "repeat", Usage: "run it `N` times, servers and all", Value: 1},
 		&cli.IntFlag{Name: "warmup", Usage: "run it `N` times before those; their rows have a negative iteration"},
 		&cli.DurationFlag{Name: "timeout", Usage: "end it after a `TIME` such as 10m, with exit code 124", DefaultText: "none"},
 		&cli.StringFlag{Name: "cpus", Usage: "`LIST` of CPUs for its programs, such as 0-3,8", DefaultText: "all"},
-		benchmarkDirFlag(),
 	}
+}
+
+// workloadFlags say how a workload that has a file runs.
+func workloadFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringSliceFlag{Name: "set", Usage: "give a parameter a value: `NAME=VALUE` (kbench show lists them)"},
+		&cli.StringFlag{Name: "duration", Usage: "`TIME` such as 10s: short for --set duration=TIME"},
+		benchmarkDirFlag(),
+	}, runFlags()...)
 }
 
 func benchmarkDirFlag() cli.Flag {
@@ -50,7 +57,7 @@ func runCommand() *cli.Command {
 			"   kbench run ./mine.yaml </dev/null | kparquet -o data/\n\n" +
 			"What the workload's programs print goes to stderr; figures that it gives become rows of the\n" +
 			"table result, its phases rows of the table marker.",
-		Flags: runFlags(),
+		Flags: workloadFlags(),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return command.Hint(command.Usage("name one workload"), "kbench list")
@@ -143,12 +150,15 @@ func assignments(list []string) (map[string]string, error) {
 // explainWorkload gives an error of a workload its exit code and advice.
 func explainWorkload(err error) error {
 	var (
+		look  *process.LookError
 		need  *workload.NeedError
 		param *workload.ParamError
 	)
 	switch {
+	case errors.As(err, &look):
+		return command.Exit(look.Code, err)
 	case errors.As(err, &need):
-		err = command.Exit(127, err)
+		err = command.Exit(process.CodeNotFound, err)
 		if hint := need.Hint(); hint != "" {
 			err = command.Hint(err, "%s", hint)
 		}
