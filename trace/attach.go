@@ -107,13 +107,16 @@ func attachSoftware(config uint64, prog *ebpf.Program) ([]io.Closer, error) {
 	return events, nil
 }
 
+// errPerf says that the kernel gives no perf event.
+var errPerf = errors.New("perf_event_open")
+
 // openEvent opens a perf event for all tasks of a CPU and hands it to prog.
 // The ioctl works on every kernel; links for perf events came with 5.15.
 func openEvent(attr unix.PerfEventAttr, cpu int, prog *ebpf.Program) (io.Closer, error) {
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("perf_event_open: %w", err)
+		return nil, fmt.Errorf("%w: %w", errPerf, err)
 	}
 	event := os.NewFile(uintptr(fd), "perf_event")
 	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, prog.FD()); err != nil {

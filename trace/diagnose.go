@@ -186,6 +186,8 @@ func (m *machine) help(room *Room, source *Source, err error) string {
 		return help
 	case errors.Is(err, errPseudo) && !m.capabilities.has(unix.CAP_SYS_ADMIN):
 		return "CAP_SYS_ADMIN, or: mount -t tracefs tracefs /sys/kernel/tracing"
+	case errors.Is(err, errPerf) && m.paranoid > 2 && m.capabilities&(1<<unix.CAP_SYS_ADMIN) == 0:
+		return "CAP_SYS_ADMIN, or: sysctl kernel.perf_event_paranoid=2 (above it CAP_PERFMON is not enough on Debian's kernels)"
 	case !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES):
 		if m.config.path != "" {
 			return "ktrace doctor -v shows the kernel's own words, if it has any"
@@ -200,7 +202,10 @@ func (m *machine) help(room *Room, source *Source, err error) string {
 	if m.config.path != "" {
 		found = "no option and " + found
 	}
-	return fmt.Sprintf("%s; security modules that may forbid it: %s (lockdown: %s)", found, m.modules, m.lockdown)
+	if m.modules == "" {
+		return found + "; the kernel's lockdown or a security module may forbid it"
+	}
+	return fmt.Sprintf("%s; lockdown (%s) or a security module (%s) may forbid it", found, m.lockdown, m.modules)
 }
 
 // options of the kernel's build that all programs of a source take.

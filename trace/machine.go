@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
@@ -20,8 +21,10 @@ type machine struct {
 	config       kernelConfig
 	types        *btf.Spec // nil where they cannot be read
 	typesErr     error
-	lockdown     string
+	lockdown     string // these two are empty where they cannot be read
 	modules      string // the security modules
+	securityErr  error  // why
+	paranoid     int    // kernel.perf_event_paranoid
 }
 
 func examine() *machine {
@@ -31,30 +34,36 @@ func examine() *machine {
 	m.capabilities, _ = effectiveCapabilities() // none, where /proc is missing
 	m.config = readKernelConfig(m.release)
 	m.types, m.typesErr = btf.LoadKernelSpec()
-	m.lockdown, m.modules = securityFiles()
+	m.securityErr = m.readSecurity()
+	m.paranoid, _ = strconv.Atoi(sysctl("kernel.perf_event_paranoid")) // 0 where it is not there
 	return m
 }
 
-// securityFiles reads what the security modules say of themselves.
-func securityFiles() (lockdown, modules string) {
+// readSecurity reads what the security modules say of themselves.
+func (m *machine) readSecurity() error {
 	root, err := pseudo("securityfs", "lsm", securityfsMounts)
 	if err != nil {
-		why := "unknown: " + err.Error()
-		return why, why
+		return err
 	}
 	defer func() { _ = root.Close() }()
-	lockdown, modules = "unknown", "unknown"
-	if data, err := readAt(root, "lsm"); err == nil {
-		modules = strings.ReplaceAll(strings.TrimSpace(string(data)), ",", ", ")
+	data, err := readAt(root, "lsm")
+	if err != nil {
+		return fmt.Errorf("read lsm: %w", err)
 	}
-	data, err := readAt(root, "lockdown")
-	switch {
-	case err == nil:
-		lockdown = strings.TrimSpace(string(data))
-	case errors.Is(err, os.ErrNotExist):
-		lockdown = "not there (CONFIG_SECURITY_LOCKDOWN_LSM)"
+	m.modules = strings.ReplaceAll(strings.TrimSpace(string(data)), ",", ", ")
+	data, err = readAt(root, "lockdown")
+	if errors.Is(err, os.ErrNotExist) {
+		data, err = []byte("not there (CONFIG_SECURITY_LOCKDOWN_LSM)"), nil
 	}
-	return lockdown, modules
+	m.lockdown = strings.TrimSpace(string(data))
+	return err
+}
+
+func (m *machine) securityFacts() []Fact {
+	if m.securityErr != nil {
+		return []Fact{{Name: "security", Value: "unknown: " + m.securityErr.Error()}}
+	}
+	return []Fact{{Name: "lockdown", Value: m.lockdown}, {Name: "security modules", Value: m.modules}}
 }
 
 // facts states what was found, and what would help.
@@ -64,7 +73,7 @@ func (m *machine) facts() []Fact {
 		config.Value = "nowhere to be read"
 		config.Help = "put its configuration in /boot/config-" + m.release + "; else options are named that would be needed"
 	}
-	return []Fact{
+	return append([]Fact{
 		{Name: "kernel", Value: m.release},
 		config,
 		m.privilegeFact(),
@@ -72,11 +81,9 @@ func (m *machine) facts() []Fact {
 		m.tracefsFact(),
 		cgroupFact(),
 		m.namespacesFact(),
-		sysctlFact("kernel.perf_event_paranoid", "does not bind who has CAP_PERFMON"),
+		sysctlFact("kernel.perf_event_paranoid", "up to 2 it does not bind who has CAP_PERFMON, above it takes CAP_SYS_ADMIN on Debian"),
 		sysctlFact("kernel.unprivileged_bpf_disabled", "does not bind who has CAP_BPF"),
-		{Name: "lockdown", Value: m.lockdown},
-		{Name: "security modules", Value: m.modules},
-	}
+	}, m.securityFacts()...)
 }
 
 func (m *machine) privilegeFact() Fact {
@@ -151,9 +158,15 @@ func (m *machine) namespacesFact() Fact {
 }
 
 func sysctlFact(name, meaning string) Fact {
-	data, err := os.ReadFile(filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/")))
-	if err != nil {
+	value := sysctl(name)
+	if value == "" {
 		return Fact{Name: name, Value: "not there"}
 	}
-	return Fact{Name: name, Value: strings.TrimSpace(string(data)) + " (" + meaning + ")"}
+	return Fact{Name: name, Value: value + " (" + meaning + ")"}
+}
+
+// sysctl returns a setting's value, nothing where it is not there.
+func sysctl(name string) string {
+	data, _ := os.ReadFile(filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/")))
+	return strings.TrimSpace(string(data))
 }
