@@ -196,6 +196,9 @@ func hintTable(err error) error {
 		if near := command.Nearest(table.Table, table.Recorded); near != "" {
 			return command.Hint(err, "did you mean %s?", near)
 		}
+		if table.Table == "result" {
+			return command.Hint(err, "record a workload that measures itself: ktrace | kbench run WORKLOAD | kparquet")
+		}
 		return command.Hint(err, "record with ktrace -k %s", table.Table)
 	}
 	var process *query.UnknownProcessError
