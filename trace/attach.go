@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"runtime"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -24,32 +22,17 @@ var softwareEvents = map[string]uint64{
 	"page_faults_maj": unix.PERF_COUNT_SW_PAGE_FAULTS_MAJ,
 }
 
-// netfilterHooks are the hooks of IPv4, include/uapi/linux/netfilter.h.
-var netfilterHooks = map[string]link.NetfilterInetHook{
-	"local_in": link.NetfilterInetLocalIn,
-}
-
-// A netfilter program runs last, to see only what all others let pass; the very
-// last place is the kernel's own (NF_IP_PRI_LAST). Each place holds one
-// program, so those of other recorders come before or behind ours.
-const (
-	lastPriority = 1<<31 - 2
-	priorities   = 256
-)
-
-func attachLast(hook link.NetfilterInetHook, prog *ebpf.Program) (l link.Link, err error) {
-	for i := range int32(priorities) {
-		l, err = link.AttachNetfilter(link.NetfilterOptions{
-			Program: prog, ProtocolFamily: link.NetfilterProtoIPv4, Hook: hook, Priority: lastPriority - i,
-		})
-		if !errors.Is(err, unix.EBUSY) {
-			break
-		}
+// attachHere attaches a loaded program. Closing what it returns detaches it.
+// unseen is a fact that the program cannot see on this machine, or "".
+func attachHere(spec *ebpf.ProgramSpec, prog *ebpf.Program) (links []io.Closer, unseen string, err error) {
+	if spec.Type == ebpf.Netfilter {
+		return attachNetfilter(netfilterHooks[spec.AttachTo], prog)
 	}
-	return l, err
+	links, err = attach(spec, prog)
+	return links, "", err
 }
 
-// attach attaches a loaded program. Closing what it returns detaches it.
+// attach attaches a program that sees the whole machine.
 func attach(spec *ebpf.ProgramSpec, prog *ebpf.Program) ([]io.Closer, error) {
 	switch spec.Type {
 	case ebpf.Tracing:
@@ -60,8 +43,6 @@ func attach(spec *ebpf.ProgramSpec, prog *ebpf.Program) ([]io.Closer, error) {
 		return attachTracepoint(spec.AttachTo, prog)
 	case ebpf.PerfEvent:
 		return attachSoftware(softwareEvents[spec.AttachTo], prog)
-	case ebpf.Netfilter:
-		return attachNetfilter(netfilterHooks[spec.AttachTo], prog)
 	}
 	return nil, fmt.Errorf("no way to attach a %s", spec.Type)
 }
@@ -128,68 +109,6 @@ func openEvent(attr unix.PerfEventAttr, cpu int, prog *ebpf.Program) (io.Closer,
 		return nil, fmt.Errorf("enable: %w", err)
 	}
 	return event, nil
-}
-
-// attachNetfilter attaches to a hook of IPv4 in every network namespace that
-// a process lives in now: a netfilter hook belongs to one.
-func attachNetfilter(hook link.NetfilterInetHook, prog *ebpf.Program) ([]io.Closer, error) {
-	spaces, err := networkNamespaces()
-	if err != nil {
-		return nil, err
-	}
-	defer closeAll(spaces)
-	var (
-		links []io.Closer
-		first error
-		done  = make(chan struct{})
-	)
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // not unlocked: the thread ends with the goroutine, in whatever namespace it is
-		for i, space := range spaces {
-			if i > 0 { // the first is our own
-				if err := unix.Setns(int(space.(*os.File).Fd()), unix.CLONE_NEWNET); err != nil {
-					continue // ended, or another user's
-				}
-			}
-			l, err := attachLast(hook, prog)
-			if err != nil {
-				first = fmt.Errorf("netfilter hook: %w", err)
-				return
-			}
-			links = append(links, l)
-		}
-	}()
-	<-done
-	if first != nil {
-		closeAll(links)
-		return nil, first
-	}
-	return links, nil
-}
-
-// networkNamespaces opens our own and then each other one that is in use.
-func networkNamespaces() ([]io.Closer, error) {
-	own, err := os.Open("/proc/self/ns/net")
-	if err != nil {
-		return nil, fmt.Errorf("open network namespace: %w", err)
-	}
-	spaces := []io.Closer{own}
-	name, _ := os.Readlink("/proc/self/ns/net")
-	seen := map[string]bool{name: true}
-	processes, _ := os.ReadDir("/proc")
-	for _, p := range processes {
-		file := path.Join("/proc", p.Name(), "ns/net")
-		name, err := os.Readlink(file)
-		if err != nil || seen[name] {
-			continue
-		}
-		seen[name] = true
-		if space, err := os.Open(file); err == nil {
-			spaces = append(spaces, space)
-		}
-	}
-	return spaces, nil
 }
 
 func closeAll(list []io.Closer) {

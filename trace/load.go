@@ -93,18 +93,22 @@ func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) 
 		return nil, err
 	}
 	defer coll.Close()
-	p := &probe{room: room, source: source, programs: map[string]*ebpf.Program{}}
+	here := *source // with what it cannot see on this machine
+	p := &probe{room: room, source: &here, programs: map[string]*ebpf.Program{}}
 	for _, name := range source.Programs {
-		links, err := attach(spec.Programs[name], coll.Programs[name])
+		links, unseen, err := attachHere(spec.Programs[name], coll.Programs[name])
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("program %s: %w", name, err)
 		}
 		p.links = append(p.links, links...)
 		p.programs[name] = coll.DetachProgram(name)
+		if unseen != "" {
+			here.Unobservable = append(slices.Clone(here.Unobservable), unseen)
+		}
 	}
 	for i, shape := range room.Tables {
-		t, err := newLiveTable(shape, source, coll.Maps[shape.Name], firstID+i, s.cpus)
+		t, err := newLiveTable(shape, &here, coll.Maps[shape.Name], firstID+i, s.cpus)
 		if err != nil {
 			p.close()
 			return nil, err

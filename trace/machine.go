@@ -142,14 +142,17 @@ func cgroupFact() Fact {
 // namespacesFact: a netfilter program sees one network namespace.
 func (m *machine) namespacesFact() Fact {
 	f := Fact{Name: "network namespaces"}
-	spaces, err := networkNamespaces()
+	spaces, all, err := networkNamespaces()
 	if err != nil {
 		f.Value = err.Error()
 		return f
 	}
 	defer closeAll(spaces)
 	if m.capabilities.has(unix.CAP_SYS_ADMIN) {
-		f.Value = fmt.Sprintf("%d in use, of the processes that are seen from here", len(spaces))
+		f.Value = fmt.Sprintf("%d in use, of the threads and mounts that are seen from here", len(spaces))
+		if !all {
+			f.Value, f.Help = f.Value+"; others may not be looked at", "CAP_SYS_PTRACE, for packets of the others (source netfilter)"
+		}
 		return f
 	}
 	f.Value = "only our own can be entered"

@@ -77,7 +77,6 @@ SOURCE(netfilter, "kernel >= 6.4",
        "branch time_wait\n"
        "branch listen_state, and SYNs that a full queue drops\n"
        "branch socket_busy of a packet that the backlog takes\n"
-       "branch req_stolen\n"
        "branch new_syn_recv of a packet that does not complete a connection\n"
        "branch do_rcv_direct of a packet that is neither on the established path nor dropped\n"
        "branch do_rcv_drop of a packet that is dropped without a reason\n"
@@ -122,6 +121,7 @@ struct sock {
 #define NF_ACCEPT 1    /* include/uapi/linux/netfilter.h */
 #define PACKET_HOST 0  /* include/uapi/linux/if_packet.h */
 #define TCP_SYN_RECV 3 /* include/net/tcp_states.h */
+#define TCP_CLOSE 7
 #define TCP_LISTEN 10
 
 /* The packet that a CPU has in tcp_v4_rcv. */
@@ -238,16 +238,20 @@ int on_local_in(struct bpf_nf_ctx *ctx)
 	return NF_ACCEPT;
 }
 
-/* NAPI has handed its packets over: what happens to this buffer from now on is another story. */
-PROBE(netfilter, "tp_btf/napi_poll")
-int BPF_PROG(on_poll_end)
-{
-	struct packet *p = any_packet();
-
-	if (p)
-		p->skb = 0;
-	return 0;
-}
+/* The packet has been handed over: what happens to its buffer from now on is another story. */
+#define HANDED_OVER(name, event)                 \
+	PROBE(netfilter, "tp_btf/" #event)       \
+	int BPF_PROG(name)                       \
+	{                                        \
+		struct packet *p = any_packet(); \
+                                                 \
+		if (p)                           \
+			p->skb = 0;              \
+		return 0;                        \
+	}
+HANDED_OVER(on_poll_end, napi_poll)
+/* by one that is not polled, as tun is: its packet is handled in the midst of a write */
+HANDED_OVER(on_receive_end, netif_receive_skb_exit)
 
 PROBE(netfilter, "tp_btf/tcp_probe")
 int BPF_PROG(on_established, struct sock *sk, struct sk_buff *skb)
@@ -271,14 +275,21 @@ int BPF_PROG(on_reset, struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* The listener's copy for the new connection leaves LISTEN when the handshake's last packet is there. */
+/*
+ * The listener's copy for the new connection leaves LISTEN when the handshake's last packet is there. It closes at once
+ * when another CPU was faster; the packet goes on to that one's connection.
+ */
 PROBE(netfilter, "tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
 {
 	struct packet *p = any_packet();
 
-	if (p && p->skb && old == TCP_LISTEN && new == TCP_SYN_RECV && sk->__sk_common.skc_num == p->dport)
+	if (!p || !p->skb || sk->__sk_common.skc_num != p->dport)
+		return 0;
+	if (old == TCP_LISTEN && new == TCP_SYN_RECV)
 		took(p, new_syn_recv, 0);
+	else if (old == TCP_SYN_RECV && new == TCP_CLOSE && p->branches & 1U << new_syn_recv)
+		took(p, req_stolen, 0);
 	return 0;
 }
 

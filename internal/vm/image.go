@@ -28,7 +28,7 @@ mount -t tmpfs home /root
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 depmod
-for module in virtio_pci virtio_blk; do modprobe -q $module; done
+for module in virtio_pci virtio_blk tun; do modprobe -q $module; done
 mke2fs -b 4096 /dev/vda > /dev/null && mount -t ext4 /dev/vda /tmp || echo "there is no disk"
 export KERMIT_PREBUILT=/kermit KERMIT_ALL_MECHANISMS=1 HOME=/root TMPDIR=/tmp
 cd /src/trace
@@ -50,7 +50,7 @@ var applets = []string{
 
 // modules that tests need, and with them come those that they depend on. Some
 // kernels have some of them built in.
-var modules = []string{"virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "xfrm_user"}
+var modules = []string{"virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "xfrm_user", "veth", "bridge", "tun"}
 
 // commands is the image's folder for the four commands, the rooms' test, and in
 // witness/ what scripts would compile.
