@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,23 +34,16 @@ const (
 // Session passes a tracer's stream on while a job runs.
 type Session struct {
 	Job      Job
-	Knobs    Knobs            // nil: no setting of the machine is touched
+	Machine  *Machine         // nil: nothing of the machine is changed
 	In       io.Reader        // the tracer's stream; nil: nobody traces, the session makes the stream
 	Out      io.Writer        // the stream
 	Log      io.Writer        // what the user should know
 	Announce io.Writer        // gets "Started benchmark NAME" when the job's preparation is over
 	Signals  <-chan os.Signal // that came for this process and mean "end"
 	Tool     string           // name and version of this program, for a stream made here
-}
-
-// Knobs are settings of the machine that are as they should be while the job
-// runs.
-type Knobs interface {
-	// Apply sets them. The text is a JSON object: for each name, the value before
-	// and during the run.
-	Apply() (string, error)
-	// Restore puts back what Apply has changed, also where it ended with an error.
-	Restore() error
+	// Attached is called with the hooks that are recorded, once all their probes
+	// are attached; it may be nil.
+	Attached func(hooks []string)
 }
 
 // Run runs the session and returns the exit code: the job's, or one of this
@@ -66,6 +60,7 @@ func (s Session) Run() (int, error) {
 		return codeOf(err), err
 	}
 	r.opened = stream.Now()
+	r.attached()
 	end := r.work()
 	err := r.finish(end)
 	if err == nil {
@@ -159,27 +154,57 @@ func (r *recording) join() error {
 	return nil
 }
 
+func (r *recording) attached() {
+	if r.Attached == nil {
+		return
+	}
+	var hooks []string
+	if r.pump != nil {
+		hooks = r.pump.in.Header().Hooks
+	}
+	r.Attached(hooks)
+}
+
 // work sets the knobs, runs the job, and puts the knobs back.
 func (r *recording) work() (e ending) {
+	defer func() {
+		if err := r.Machine.restore(); err != nil {
+			e.code, e.err = CodeFailed, errors.Join(e.err, err)
+		}
+	}()
 	e.begin = stream.Now()
 	e.end = e.begin
-	if r.Knobs != nil {
-		defer func() {
-			if err := r.Knobs.Restore(); err != nil {
-				e.code, e.err = CodeFailed, errors.Join(e.err, err)
-			}
-		}()
-		if r.knobs, e.err = r.Knobs.Apply(); e.err != nil {
-			e.code = CodeFailed
-			return e
-		}
+	if e.err = r.set(); e.err != nil {
+		e.code = codeOf(e.err)
+		return e
 	}
+	e.begin = stream.Now()
 	exited := make(chan ending, 1)
 	go func() {
 		code, err := r.Job.Run(r)
 		exited <- ending{code: code, err: err, begin: e.begin, end: stream.Now()}
 	}()
 	return r.attend(exited)
+}
+
+// set sets the knobs, for which another run may have to be waited for, but not
+// against a signal.
+func (r *recording) set() (err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		r.knobs, err = r.Machine.set(ctx)
+		close(done)
+	}()
+	select {
+	case <-done:
+		return err
+	case sig := <-r.Signals:
+		cancel()
+		<-done
+		return abort(sig)
+	}
 }
 
 // Mark implements [Recorder].

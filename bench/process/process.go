@@ -39,6 +39,7 @@ const (
 type Spec struct {
 	Args           []string // the program and its arguments
 	Dir            string   // working directory; "": the caller's
+	Env            []string // variables beside the caller's, NAME=value
 	Stdout, Stderr io.Writer
 	CPUs           *unix.CPUSet // that it may run on; nil: as the caller
 	// Bound programs end with their starter, however that ends: SIGTERM for the
@@ -109,6 +110,7 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{bound: s.Bound, cmd: &exec.Cmd{
 		Path: path, Args: s.Args, Dir: s.Dir, Stdout: s.Stdout, Stderr: s.Stderr, WaitDelay: patience,
+		Env:         append(os.Environ(), s.Env...),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}}
 	if s.Bound {

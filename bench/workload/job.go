@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/kermit-trace/kermit/bench/knob"
 	"github.com/kermit-trace/kermit/bench/process"
 	"golang.org/x/sys/unix"
 )
@@ -26,11 +28,11 @@ type Options struct {
 	BenchmarkDir string            // where programs are that no package has
 	Output       io.Writer         // gets what its programs print
 	Terminal     *os.File          // where END may be typed; nil: nowhere
-	Journal      Journal           // nil: none is kept
 }
 
 // Journal remembers processes that must not outlive the run.
 type Journal interface {
+	Mark() string // variable for their environment
 	Service(pid int, name string) error
 	ServiceEnded(pid int) error
 }
@@ -48,7 +50,23 @@ type Job struct {
 	mu      sync.Mutex
 	running map[*process.Process]bool
 	killed  bool
+	journal Journal // nil: none is kept
 }
+
+// Knobs are the settings of the machine that the workload asks for.
+func (j *Job) Knobs() (knob.Set, error) {
+	set := slices.Clone(j.file.Knobs)
+	for i := range set {
+		var err error
+		if set[i].Value, err = j.values.text(set[i].Value); err != nil {
+			return nil, fmt.Errorf("knob %s: %w", set[i].Name, err)
+		}
+	}
+	return set, nil
+}
+
+// Keep has the job tell a journal, before it runs, of each program it starts.
+func (j *Job) Keep(to Journal) { j.journal = to }
 
 // Prepare checks all that can be known before anything starts: parameters,
 // ports, programs, templates.
@@ -125,18 +143,21 @@ func (e *ParamError) Error() string {
 
 func (e *ParamError) Unwrap() error { return e.Err }
 
-// NeedError is the error for programs that are not there.
+// NeedError is the error for programs and files that are not there.
 type NeedError struct {
 	Workload string
-	Missing  []Need // with Program filled in
+	Missing  []Need // with Program and File filled in
 }
 
 func (e *NeedError) Error() string {
 	var names []string
+	fate := "there"
 	for _, n := range e.Missing {
-		names = append(names, n.Program)
+		if names = append(names, n.Program+n.File); n.Program != "" {
+			fate = "installed"
+		}
 	}
-	return fmt.Sprintf("workload %s needs %s, which is not installed", e.Workload, strings.Join(names, " and "))
+	return fmt.Sprintf("workload %s needs %s, which is not %s", e.Workload, strings.Join(names, " and "), fate)
 }
 
 // Hint is the command that installs what is missing.
@@ -154,7 +175,7 @@ func (e *NeedError) Hint() string {
 	return strings.Join(commands, "; ")
 }
 
-// needs finds the programs.
+// needs finds the programs and files.
 func (j *Job) needs() error {
 	var missing []Need
 	for _, n := range j.file.Needs {
@@ -165,10 +186,10 @@ func (j *Job) needs() error {
 		if n.Program, err = j.values.text(n.Program); err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		if n.File, err = j.values.text(n.File); err != nil {
+			return err
 		}
-		if _, err := process.Look(n.Program); err != nil {
+		if ok && !n.met() {
 			missing = append(missing, n)
 		}
 	}
@@ -176,6 +197,16 @@ func (j *Job) needs() error {
 		return nil
 	}
 	return &NeedError{Workload: j.file.Name, Missing: missing}
+}
+
+func (n *Need) met() bool {
+	var err error
+	if n.File != "" {
+		_, err = os.Stat(n.File)
+	} else {
+		_, err = process.Look(n.Program)
+	}
+	return err == nil
 }
 
 // rehearse fills in every template once, to find what does not fit together
@@ -192,6 +223,9 @@ func (j *Job) rehearse(s scope, phases []Phase) error {
 			if _, err := s.words(command); err != nil {
 				return fmt.Errorf("service %s: %w", v.Name, err)
 			}
+		}
+		if _, err := s.readiness(&v.Ready); err != nil {
+			return fmt.Errorf("service %s: ready: %w", v.Name, err)
 		}
 	}
 	for i := range phases {
@@ -215,6 +249,9 @@ func (j *Job) rehearsePhase(s scope, p *Phase) error {
 	}
 	if _, err := s.count(p.Repeat); err != nil {
 		return err
+	}
+	if _, err := s.patterns(p.Expect); err != nil {
+		return fmt.Errorf("expect: %w", err)
 	}
 	if _, err := s.pause(p); err != nil {
 		return err

@@ -34,7 +34,7 @@ func main() {
 			"   ktrace | kbench run redis --set record_count=10000 | kparquet -o data/\n\n" +
 			"Exit code: that of the job (128 + n when signal n killed it), 126 not executable, 127 not found,\n" +
 			"125 when kbench itself fails, 124 when the time was over, 2 for a wrong call.",
-		Commands: []*cli.Command{execCommand(), runCommand(), listCommand(), showCommand(), installCommand()},
+		Commands: []*cli.Command{execCommand(), runCommand(), collectCommand(), listCommand(), showCommand(), installCommand(), restoreCommand()},
 	})
 }
 
@@ -57,21 +57,22 @@ func execCommand() *cli.Command {
 					return command.Usage("%w", err)
 				}
 			}
-			job, err := prepare(c, workload.Command(c.String("workload"), c.Args().Slice()))
-			if err != nil {
-				return err
-			}
-			return session(job)
+			return perform(c, workload.Command(c.String("workload"), c.Args().Slice()), false)
 		},
 	}
 }
 
-// session runs the job between stdin and stdout.
-func session(job bench.Job) error {
+// sinkable refuses to write a stream to a terminal.
+func sinkable() error {
 	if term.IsTerminal(int(os.Stdout.Fd())) {
 		return command.Hint(command.Usage("stdout is a terminal, and a stream is not for reading"),
 			"kbench … | kparquet -o data/")
 	}
+	return nil
+}
+
+// session runs the job between stdin and stdout.
+func session(job bench.Job, m *bench.Machine) error {
 	var in io.Reader
 	if !silent(os.Stdin) {
 		in = os.Stdin
@@ -83,13 +84,13 @@ func session(job bench.Job) error {
 	runtime.GOMAXPROCS(1)
 
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	// A reader that has gone is an error to be handled, not a signal to die of;
 	// ignoring the signal would make the job ignore it too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 
 	return explain(bench.Session{
-		Job: job, In: in, Out: os.Stdout, Log: os.Stderr, Announce: os.Stderr, Signals: signals, Tool: "kbench " + command.Version(),
+		Job: job, Machine: m, In: in, Out: os.Stdout, Log: os.Stderr, Announce: os.Stderr, Signals: signals, Tool: "kbench " + command.Version(),
 	}.Run())
 }
 

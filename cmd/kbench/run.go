@@ -16,12 +16,12 @@ import (
 
 // runFlags say how a job runs.
 func runFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.IntFlag{Name: "repeat", Usage: "run it `N` times, servers and all", Value: 1},
 		&cli.IntFlag{Name: "warmup", Usage: "run it `N` times before those; their rows have a negative iteration"},
 		&cli.DurationFlag{Name: "timeout", Usage: "end it after a `TIME` such as 10m, with exit code 124", DefaultText: "none"},
 		&cli.StringFlag{Name: "cpus", Usage: "`LIST` of CPUs for its programs, such as 0-3,8", DefaultText: "all"},
-	}
+	}, machineFlags()...)
 }
 
 // workloadFlags say how a workload that has a file runs.
@@ -69,11 +69,7 @@ func runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			job, err := prepare(c, w)
-			if err != nil {
-				return err
-			}
-			return session(job)
+			return perform(c, w, true)
 		},
 	}
 }
@@ -104,6 +100,30 @@ func nearest(name string) string {
 		return "did you mean " + near + "?"
 	}
 	return "kbench list shows all workloads; a path to a YAML file has a / in it or ends in .yaml"
+}
+
+// perform runs a workload as the flags say; its programs are known to the
+// journal unless they are the user's own.
+func perform(c *cli.Context, w *workload.Workload, journaled bool) error {
+	if err := sinkable(); err != nil {
+		return err
+	}
+	job, err := prepare(c, w)
+	if err != nil {
+		return err
+	}
+	knobs, err := job.Knobs()
+	if err != nil {
+		return command.Usage("%w", err)
+	}
+	m, err := machine(c, c.Command.Name+" "+w.Name, knobs, journaled)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		job.Keep(m.Journal)
+	}
+	return session(job, m)
 }
 
 // prepare makes a job of a workload and the flags.

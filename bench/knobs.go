@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"context"
+	"time"
+
+	"github.com/kermit-trace/kermit/bench/journal"
+	"github.com/kermit-trace/kermit/bench/knob"
+)
+
+// Machine is what a session may change on the machine, and the journal that
+// undoes it.
+type Machine struct {
+	Knobs   knob.Set
+	Wait    time.Duration // for another run that has one of the knobs
+	Journal *journal.Journal
+}
+
+// set sets the knobs. The text is a JSON object: for each name, the value
+// before and during the run.
+func (m *Machine) set(ctx context.Context) (string, error) {
+	if m == nil || len(m.Knobs) == 0 {
+		return "{}", nil
+	}
+	values, err := m.Knobs.Apply(ctx, m.Journal, m.Wait)
+	return values.String(), err
+}
+
+// restore puts everything back.
+func (m *Machine) restore() error {
+	if m == nil {
+		return nil
+	}
+	return m.Journal.Close().Err()
+}
