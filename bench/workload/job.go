@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -107,7 +108,11 @@ func (j *Job) assign() error {
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
-	j.values = scope{"cwd": cwd, "kbench": program, "benchmark_dir": j.opts.BenchmarkDir, "iteration": 0}
+	programs, err := filepath.Abs(j.opts.BenchmarkDir) // phases run elsewhere
+	if err != nil {
+		return fmt.Errorf("find folder of programs: %w", err)
+	}
+	j.values = scope{"cwd": cwd, "kbench": program, "benchmark_dir": programs, "iteration": 0}
 	for i := range j.file.Params {
 		p := &j.file.Params[i]
 		text, given := j.opts.Set[p.Name]

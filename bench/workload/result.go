@@ -22,11 +22,14 @@ func (m *Measure) check() error {
 	case m.JSON != "" && m.Value != "":
 		return fmt.Errorf("%s: value belongs to pattern", m.Metric)
 	}
-	if _, err := regexp.Compile("(?m)" + m.Pattern); err != nil {
+	if _, err := regexp.Compile(multiline + m.Pattern); err != nil {
 		return fmt.Errorf("%s: %w", m.Metric, err)
 	}
 	return nil
 }
+
+// thousands are commas that part the digits of a number: 1,234,567.
+var thousands = regexp.MustCompile(`(\d),`)
 
 // read finds the figures in a phase's output.
 func (m *Measure) read(output []byte) ([]bench.Result, error) {
@@ -42,7 +45,7 @@ func (m *Measure) read(output []byte) ([]bench.Result, error) {
 		}
 		return nil, fmt.Errorf("result %s: no number at %s of the output", m.Metric, m.JSON)
 	}
-	re := regexp.MustCompile("(?m)" + m.Pattern)
+	re := regexp.MustCompile(multiline + m.Pattern)
 	value := m.Value
 	if value == "" {
 		value = "$1"
@@ -50,7 +53,7 @@ func (m *Measure) read(output []byte) ([]bench.Result, error) {
 	var rows []bench.Result
 	for _, match := range re.FindAllSubmatchIndex(output, -1) {
 		expand := func(template string) string { return string(re.Expand(nil, []byte(template), output, match)) }
-		number, err := strconv.ParseFloat(expand(value), 64)
+		number, err := strconv.ParseFloat(thousands.ReplaceAllString(expand(value), "$1"), 64)
 		if err != nil {
 			return nil, fmt.Errorf("result %s: %q in the output is not a number", m.Metric, expand(value))
 		}
@@ -87,4 +90,10 @@ func (c *capture) bytes() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.data[max(0, len(c.data)-c.most):]
+}
+
+// end is the last n bytes.
+func (c *capture) end(n int) []byte {
+	data := c.bytes()
+	return data[max(0, len(data)-n):]
 }

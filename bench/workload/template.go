@@ -5,9 +5,11 @@ package workload
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // scope is what templates can refer to.
@@ -23,6 +25,10 @@ func (s scope) with(name string, value any) scope {
 var functions = template.FuncMap{
 	"add": func(a, b any) (int64, error) { return arithmetic(a, b, func(x, y int64) int64 { return x + y }) },
 	"mul": func(a, b any) (int64, error) { return arithmetic(a, b, func(x, y int64) int64 { return x * y }) },
+	"seconds": func(text string) (int64, error) {
+		d, err := time.ParseDuration(text)
+		return int64((d + time.Second - 1) / time.Second), err
+	},
 }
 
 func arithmetic(a, b any, f func(x, y int64) int64) (int64, error) {
@@ -55,8 +61,17 @@ func (s scope) text(tmpl string) (string, error) {
 
 // words fills in a command; a template that comes out empty is no word.
 func (s scope) words(command []string) ([]string, error) {
+	words, err := s.fill(command)
+	if err == nil && len(words) == 0 && len(command) > 0 {
+		return nil, fmt.Errorf("command %q comes out empty", command)
+	}
+	return words, err
+}
+
+// fill fills in a list; a template that comes out empty is left out.
+func (s scope) fill(list []string) ([]string, error) {
 	var words []string
-	for _, c := range command {
+	for _, c := range list {
 		w, err := s.text(c)
 		if err != nil {
 			return nil, err
@@ -64,9 +79,6 @@ func (s scope) words(command []string) ([]string, error) {
 		if w != "" || c == "" {
 			words = append(words, w)
 		}
-	}
-	if len(words) == 0 && len(command) > 0 {
-		return nil, fmt.Errorf("command %q comes out empty", command)
 	}
 	return words, nil
 }
@@ -98,4 +110,23 @@ func (s scope) count(tmpl string) (int, error) {
 		return 0, fmt.Errorf("repeat %q is not a count", text)
 	}
 	return n, nil
+}
+
+// multiline lets ^ and $ match at every line.
+const multiline = "(?m)"
+
+// patterns fills in regular expressions; a template that comes out empty is
+// none.
+func (s scope) patterns(list []string) ([]*regexp.Regexp, error) {
+	words, err := s.fill(list)
+	if err != nil {
+		return nil, err
+	}
+	patterns := make([]*regexp.Regexp, len(words))
+	for i, w := range words {
+		if patterns[i], err = regexp.Compile(multiline + w); err != nil {
+			return nil, err
+		}
+	}
+	return patterns, nil
 }

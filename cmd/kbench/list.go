@@ -62,14 +62,17 @@ func show(w io.Writer, file *workload.Workload) error {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // Flush gives the error
 	line("%s: %s", file.Name, file.Doc)
 	if len(file.Needs) > 0 {
-		line("\nprograms")
+		line("\nneeds")
 	}
 	for _, n := range file.Needs {
 		install := n.Install
 		if n.Script != "" {
 			install = "kbench install " + file.Name
 		}
-		line("  %s\t%s", n.Program, install)
+		if n.If != "" {
+			install += " (if " + n.If + ")"
+		}
+		line("  %s\t%s", n.Program+n.File, strings.TrimSpace(install))
 	}
 	if len(file.Params) > 0 {
 		line("\nparameters (--set NAME=VALUE)")
