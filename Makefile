@@ -41,7 +41,7 @@ test-vm: tools ## run the rooms' tests on five kernels, four of them in qemu (KE
 	go run ./internal/vm $(KERNEL)
 
 .PHONY: bench
-bench: root build tools ## measure against perf, side by side (some minutes; keep the machine quiet)
+bench: root build tools $(BIN)/floor/floor.o ## measure against perf, side by side (some minutes; keep the machine quiet)
 	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
 	go build -o $(BIN)/measure ./bench/measure
 	$(SUDO) $(BIN)/measure -bin $(BIN) -faults 2000000 -long
@@ -50,10 +50,18 @@ bench: root build tools ## measure against perf, side by side (some minutes; kee
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
 
 # -fdebug-compilation-dir: an object must not depend on where the clone lies.
-%.o: %.bpf.c bpf/kermit.bpf.h
+define compile
 	clang -O2 -g -Wall -Werror -target bpf -mcpu=v3 -fdebug-compilation-dir=. -Ibpf \
 		-I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
 	llvm-strip -g $@
+endef
+
+%.o: %.bpf.c bpf/kermit.bpf.h
+	$(compile)
+
+$(BIN)/floor/floor.o: bench/floor/floor.bpf.c bpf/kermit.bpf.h
+	@mkdir -p $(@D)
+	$(compile)
 
 bpf/README.md: $(OBJECTS) $(wildcard cmd/ktrace/*.go trace/*.go)
 	go run ./cmd/ktrace list --markdown > $@.tmp && mv $@.tmp $@

@@ -143,8 +143,9 @@ func (s *Session) attachFilter(f *Filter) error {
 	if err != nil {
 		return err
 	}
+	shared := map[string]*ebpf.Map{"kermit_passes": s.passes, "kermit_control": s.control}
 	for name := range spec.Maps {
-		if strings.HasPrefix(name, "kermit_") && name != "kermit_passes" {
+		if !strings.HasPrefix(name, ".") && shared[name] == nil {
 			delete(spec.Maps, name) // of the vocabulary, not used here
 		}
 	}
@@ -170,7 +171,7 @@ func (s *Session) attachFilter(f *Filter) error {
 			return err
 		}
 	}
-	options := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{"kermit_passes": s.passes}}
+	options := ebpf.CollectionOptions{MapReplacements: shared}
 	options.Programs.KernelTypes = s.kernel
 	coll, err := ebpf.NewCollectionWithOptions(spec, options)
 	if err != nil {

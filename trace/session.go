@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/bits"
 	"os"
-	"slices"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -188,7 +187,7 @@ func (s *Session) makeRings() error {
 		}
 		s.readers = append(s.readers, r)
 	}
-	const controlSize = 32 // sizeof(struct kermit_control)
+	const controlSize = 40 // sizeof(struct kermit_control)
 	s.control, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "kermit_control", Type: ebpf.Array, KeySize: 4, ValueSize: controlSize, MaxEntries: 1, Flags: mmapable,
 	})
@@ -201,16 +200,17 @@ func (s *Session) makeRings() error {
 
 const mmapable = 1 << 10 // BPF_F_MMAPABLE, Linux 5.5
 
-// setControl writes struct kermit_control: probes see it at once.
+// setControl writes what user space sets of struct kermit_control: probes see
+// it at once. Its first word comes last: a verdict is kept from then on.
 func (s *Session) setControl(open bool, self []uint32) {
-	words := make([]uint32, 8)
+	words := make([]uint32, 2+mostSuite)
 	words[1] = s.options.Filter.need()
 	copy(words[2:], self)
 	if open {
 		words[0] = 1
 	}
-	for i, pair := range slices.Collect(slices.Chunk(words, 2)) {
-		atomic.StoreUint64(&s.open[i], uint64(pair[0])|uint64(pair[1])<<32)
+	for i := len(words) - 2; i >= 0; i -= 2 {
+		atomic.StoreUint64(&s.open[i/2], uint64(words[i])|uint64(words[i+1])<<32)
 	}
 }
 

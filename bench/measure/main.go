@@ -6,9 +6,11 @@
 //
 // Each round runs bench/faults untraced, under perf record -a -e page-faults
 // -c 1 -d, under ktrace -k page_fault | kparquet, under the same with kbench in
-// between, and under a ktrace that wants another process, one after the other, so that a busy or throttled machine
-// is so for all of them. Figures are medians over the rounds. Ratios hold
-// between machines, absolutes do not.
+// between, under a ktrace that wants another process, and under empty programs
+// (bench/floor), one after the other, so that a busy or throttled machine is so
+// for all of them. Figures are medians over the rounds; what is added, medians
+// of the differences within a round. Ratios hold between machines, absolutes do
+// not.
 //
 // How each figure is taken
 //
@@ -105,6 +107,7 @@ func measure(o options) error {
 type results struct {
 	untraced, perf, ktrace, kbench []*sample
 	unwanted                       []*sample // every fault filtered out
+	floor                          []*sample // empty programs
 	four                           []*sample // attaching the four hooks, nothing else
 }
 
@@ -118,6 +121,7 @@ func (r *results) round(o options) error {
 		{&r.ktrace, func() (*sample, error) { return o.ktrace(false) }},
 		{&r.kbench, func() (*sample, error) { return o.ktrace(true) }},
 		{&r.unwanted, o.unwanted},
+		{&r.floor, o.floor},
 		{&r.four, o.four},
 	} {
 		s, err := step.run()

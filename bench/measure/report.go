@@ -32,9 +32,22 @@ func median(samples []*sample, of func(*sample) float64) float64 {
 	for i, s := range samples {
 		all[i] = of(s)
 	}
+	return middle(all)
+}
+
+func middle(all []float64) float64 {
 	slices.Sort(all)
 	n := len(all)
 	return (all[(n-1)/2] + all[n/2]) / 2
+}
+
+// added is the median of the rounds' differences to the untraced run.
+func (r *results) added(samples []*sample, of func(*sample) float64) float64 {
+	differences := make([]float64, len(samples))
+	for i, s := range samples {
+		differences[i] = of(s) - of(r.untraced[i])
+	}
+	return middle(differences)
 }
 
 // line is one line of the report.
@@ -86,8 +99,6 @@ func (r *results) print(w io.Writer, o options) {
 func (r *results) speed() []line {
 	wall := func(s *sample) float64 { return s.program.NSPerFault }
 	own := func(s *sample) float64 { return s.program.cpuPerFault() }
-	u, p, k := median(r.untraced, wall), median(r.perf, wall), median(r.ktrace, wall)
-	cu, cp, ck := median(r.untraced, own), median(r.perf, own), median(r.ktrace, own)
 	perEvent := func(of func(*sample) float64) func(*sample) float64 {
 		return func(s *sample) float64 { return of(s) / s.events / 1e3 }
 	}
@@ -95,18 +106,24 @@ func (r *results) speed() []line {
 	writer := perEvent(func(s *sample) float64 { return s.writer.cpu })
 	both := perEvent(func(s *sample) float64 { return s.recorder.cpu + s.writer.cpu })
 	between := perEvent(func(s *sample) float64 { return s.between })
-	return []line{
-		{"time of a fault", "ns", u, p, k, none, false},
-		{"  added", "ns", none, p - u, k - u, p - u, true},
-		{"  added when it is filtered out", "ns", none, none, median(r.unwanted, wall) - u, (k - u) / 2, false},
-		{"CPU time of a fault", "ns", cu, cp, ck, none, false},
-		{"  added", "ns", none, cp - cu, ck - cu, cp - cu, true},
-		{"  added when it is filtered out", "ns", none, none, median(r.unwanted, own) - cu, (ck - cu) / 2, false},
+	lines := slices.Concat(r.time("time of a fault", wall), r.time("CPU time of a fault", own))
+	return append(lines, []line{
 		{"recorder's CPU", "us/event", none, median(r.perf, recorder), median(r.ktrace, both), maxCPU, false},
 		{"  ktrace", "us/event", none, none, median(r.ktrace, recorder), none, false},
 		{"  kparquet", "us/event", none, none, median(r.ktrace, writer), none, false},
 		{"kbench in between", "us/event", none, none, median(r.kbench, between), maxBetween, false},
 		{"  its start and end", "ms", none, none, median(r.kbench, func(s *sample) float64 { return s.fixed / 1e6 }), none, false},
+	}...)
+}
+
+// time of a fault by one clock, and what is added to it.
+func (r *results) time(what string, of func(*sample) float64) []line {
+	perf, ours := r.added(r.perf, of), r.added(r.ktrace, of)
+	return []line{
+		{what, "ns", median(r.untraced, of), median(r.perf, of), median(r.ktrace, of), none, false},
+		{"  added", "ns", none, perf, ours, perf, true},
+		{"  added when it is filtered out", "ns", none, none, r.added(r.unwanted, of), ours / 2, false},
+		{"  added by empty programs", "ns", none, none, r.added(r.floor, of), none, false},
 	}
 }
 

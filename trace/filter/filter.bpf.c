@@ -32,15 +32,28 @@ struct task_struct {
 
 #define CLONE_THREAD 0x10000 /* include/uapi/linux/sched.h */
 
+/* What any CPU found out before holds no more. */
+static __always_inline void changed(void)
+{
+	u32 zero = 0;
+	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
+
+	if (control)
+		__sync_fetch_and_add(&control->changes, 1);
+}
+
 static __always_inline void pass(u32 tgid, u32 clear, u32 set)
 {
 	u32 *old = bpf_map_lookup_elem(&kermit_passes, &tgid);
-	u32 now = ((old ? *old : 0) & ~clear) | set;
+	u32 was = old ? *old : 0, now = (was & ~clear) | set;
 
+	if (now == was)
+		return;
 	if (old)
 		*old = now;
-	else if (now)
+	else
 		bpf_map_update_elem(&kermit_passes, &tgid, &now, BPF_ANY);
+	changed();
 }
 
 static __always_inline bool has_name(const char *name)
@@ -120,7 +133,7 @@ int BPF_PROG(on_free, struct task_struct *task)
 {
 	u32 tgid = task->tgid;
 
-	if (task->pid == task->tgid)
-		bpf_map_delete_elem(&kermit_passes, &tgid);
+	if (task->pid == task->tgid && !bpf_map_delete_elem(&kermit_passes, &tgid))
+		changed();
 	return 0;
 }
