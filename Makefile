@@ -10,15 +10,26 @@ SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 VENV    := .venv
 DATA    := data
 
+# A login shell may know nothing of Go: it is looked for where people put it.
+export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(HOME)/go/bin:/snap/bin
+
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: go
+go:
+	@command -v go > /dev/null || { echo "make: no Go in the PATH: https://go.dev/dl, or apt-get install golang" >&2; exit 1; }
 
 .PHONY: build
-build: ## build the four commands into bin/ (needs Go and g++)
+build: go page_fault ## build the four commands into bin/ (needs Go and g++)
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
 	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
+
+# Without libc: bench/faults/page_fault.c says why.
+page_fault: bench/faults/page_fault.c
+	gcc -O2 -Wall -static -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables -s -Wl,-z,noseparate-code -o $@ $<
 
 # One line, and at once, where neither root nor sudo is to be had.
 .PHONY: root
@@ -94,4 +105,6 @@ $(VENV)/ready: | packages
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN)
+	rm -rf $(BIN) page_fault
+
+include config/kernmlops.mk
