@@ -39,7 +39,6 @@ func Run(t *testing.T, patterns ...string) {
 // [NAME:value].
 func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 	t.Helper()
-	bin := commands(t)
 	var files []string
 	for _, p := range patterns {
 		found, err := filepath.Glob(p)
@@ -57,6 +56,7 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			requireRoot(t)
 		}
 	}
+	bin := commands(t)
 	testscript.Run(t, testscript.Params{
 		Files: files,
 		Setup: func(env *testscript.Env) error {
