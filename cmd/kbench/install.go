@@ -4,10 +4,12 @@ package main
 
 import (
 	"fmt"
+	"os/signal"
 
 	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 )
 
 func installCommand() *cli.Command {
@@ -26,12 +28,14 @@ func installCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			missing, err := w.Install(c.Context, c.String("benchmark-dir"), c.App.ErrWriter)
+			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+			defer stop()
+			missing, err := w.Install(ctx, c.String("benchmark-dir"), c.App.ErrWriter)
 			if err != nil {
 				return err
 			}
 			for _, n := range missing {
-				if _, err := fmt.Fprintf(c.App.Writer, "%s: %s\n", n.Program, n.Install); err != nil {
+				if _, err := fmt.Fprintf(c.App.Writer, "%s: %s\n", n.Program+n.File, n.Install); err != nil {
 					return fmt.Errorf("write: %w", err)
 				}
 			}
