@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kermit-trace/kermit/bench/workload"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -23,6 +22,7 @@ import (
 type Error struct {
 	Path  string // "" where it is about what the caller chose
 	Line  int
+	Key   string // whose value is wrong; "" where the key is
 	Err   error
 	Given string   // a word that is not one of Known; may be empty
 	Known []string // words that could have been meant
@@ -32,7 +32,10 @@ func (e *Error) Error() string {
 	if e.Path == "" {
 		return e.Err.Error()
 	}
-	return fmt.Sprintf("%s:%d: %v", e.Path, e.Line, e.Err)
+	if e.Key == "" || e.Given != "" {
+		return fmt.Sprintf("%s:%d: %v", e.Path, e.Line, e.Err) // which names it
+	}
+	return fmt.Sprintf("%s:%d: %s: %v", e.Path, e.Line, e.Key, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -103,8 +106,8 @@ func (r *reader) mapping(n *yaml.Node, what string, take keys) error {
 		}
 		if err := f(p.value); err != nil {
 			var e *Error
-			if errors.As(err, &e) && e.Err != nil && e.Given == "" && !strings.Contains(e.Err.Error(), p.key.Value) {
-				e.Err = fmt.Errorf("%s: %w", p.key.Value, e.Err)
+			if errors.As(err, &e) && e.Key == "" {
+				e.Key = p.key.Value // the innermost
 			}
 			return err
 		}
@@ -260,46 +263,4 @@ func (r *reader) duration(n *yaml.Node) (time.Duration, error) {
 		return 0, r.wrong(n, err)
 	}
 	return d, nil
-}
-
-// param is the value of a workload's parameter, as text.
-func (r *reader) param(n *yaml.Node, p *workload.Param) (string, error) {
-	text, err := r.paramText(n, p)
-	if err != nil {
-		return "", err
-	}
-	if _, err := p.Parse(text); err != nil {
-		return "", r.wrong(n, err)
-	}
-	return text, nil
-}
-
-func (r *reader) paramText(n *yaml.Node, p *workload.Param) (string, error) {
-	if isNull(n) && p.DefaultText() == "" {
-		return "", nil
-	}
-	switch p.Type {
-	case "int", "port":
-		var v int64
-		if !is(n, "!!int") || n.Decode(&v) != nil {
-			return "", r.not(n, "a whole number")
-		}
-		return strconv.FormatInt(v, 10), nil
-	case "float":
-		var v float64
-		if !is(n, "!!int", "!!float") || n.Decode(&v) != nil {
-			return "", r.not(n, "a number")
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64), nil
-	case "bool":
-		v, err := r.flag(n)
-		return strconv.FormatBool(v), err
-	case "duration":
-		d, err := r.duration(n)
-		return d.String(), err
-	}
-	if p.Type == "text" && is(n, "!!int", "!!float") {
-		return n.Value, nil // KernMLOps writes both "0" and 0
-	}
-	return r.text(n)
 }

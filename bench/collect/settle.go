@@ -5,12 +5,14 @@ package collect
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kermit-trace/kermit/bench/knob"
+	"golang.org/x/sys/unix"
 )
 
 // plan puts together what the file says and what it leaves to the defaults.
@@ -86,8 +88,13 @@ func (f *file) settings() (knob.Set, error) {
 		err = set.Check()
 	}
 	var e *knob.Error
-	if errors.As(err, &e) && f.knobs[e.Knob] != nil && e.Given != "" {
-		return nil, &Error{Path: f.path, Line: f.knobs[e.Knob].Line, Err: err, Given: e.Given, Known: e.Known}
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EROFS):
+		return set, nil // the machine's fault, not the file's: Run says so
+	case errors.As(err, &e):
+		if n := f.knobs[e.Knob]; n != nil {
+			return nil, &Error{Path: f.path, Line: n.Line, Err: err, Given: e.Given, Known: e.Known}
+		}
 	}
 	return set, err
 }
