@@ -33,7 +33,7 @@ func Recover(root string) ([]Recovered, error) {
 	for _, e := range entries {
 		if id, ok := placeOf(e); ok {
 			seen[id] = true
-			done = append(done, recoverPlace(root, id))
+			done = append(done, RecoverOne(root, id))
 		}
 	}
 	collections, err := List(root)
@@ -42,7 +42,7 @@ func Recover(root string) ([]Recovered, error) {
 	}
 	for _, c := range collections {
 		if !seen[c.ID] && c.inParts() {
-			done = append(done, recoverPlace(root, c.ID))
+			done = append(done, RecoverOne(root, c.ID))
 		}
 	}
 	return done, nil
@@ -67,8 +67,9 @@ func (c *Collection) inParts() bool {
 	return false
 }
 
-// recoverPlace takes the place of a dead writer over, and finishes its work.
-func recoverPlace(root, id string) Recovered {
+// RecoverOne does what [Recover] does, for one collection: it takes the place of
+// a dead writer over, and finishes its work.
+func RecoverOne(root, id string) Recovered {
 	r := Recovered{ID: id}
 	p, err := lockPlace(root, id)
 	if errors.Is(err, errBusy) {
