@@ -126,6 +126,9 @@ func (r *run) startRecorder() (*child, error) {
 	}
 	c := &child{name: "kparquet", cmd: exec.Command(r.kparquet, words...), pipe: ours, says: &says{to: r.Log}}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirs, &c.out, c.says
+	if r.Hold != nil {
+		c.cmd.ExtraFiles = []*os.File{r.Hold}
+	}
 	if c.cmd.SysProcAttr, err = invoker(); err != nil {
 		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}

@@ -31,6 +31,7 @@ type Plan struct {
 	Output string        // the dataset's directory
 	Prefix string        // of the collection's id; "": none
 	Rotate time.Duration // how often parts are published; 0: kparquet's choice
+	Hold   *os.File      // stays open in kparquet until that has ended: a lock of it tells that a collection may still come; nil: none
 
 	// More facts about the run, to be written as YAML under the key "collect" of
 	// its configuration (table run, metadata of the files); nil: none.
