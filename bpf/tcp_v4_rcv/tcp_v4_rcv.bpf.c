@@ -190,45 +190,74 @@ struct tcp_header {
 
 #define TCP_FLAG_RST 4
 
-/* A packet of IPv4 whose IP header begins at skb's network header. ip_header: whether skb->len counts it. */
-static __always_inline struct packet *enter(struct sk_buff *skb, bool ip_header)
+struct headers {
+	struct iphdr ip;
+	struct tcp_header tcp;
+	u32 ip_length; /* bytes */
+};
+
+/* Reads the headers of a TCP packet over IPv4; the IP header begins at skb's network header. */
+static __always_inline bool read_headers(struct sk_buff *skb, struct headers *h)
+{
+	void *at = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+
+	if (bpf_probe_read_kernel(&h->ip, sizeof(h->ip), at) || h->ip.head[8] != IPPROTO_TCP)
+		return false;
+	h->ip_length = (h->ip.ihl_version & 15) * 4;
+	bpf_probe_read_kernel(&h->tcp, sizeof(h->tcp), at + h->ip_length);
+	return true;
+}
+
+static __always_inline bool is_open(void)
+{
+	u32 zero = 0;
+	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
+
+	return control && control->open;
+}
+
+/* A packet comes. ip_header: whether skb->len counts it. */
+static __always_inline void enter(struct sk_buff *skb, bool ip_header)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct packet *p = any_packet();
-	struct tcp_header tcp = {};
-	struct iphdr ip;
-	u32 ihl, doff;
-	void *at;
+	struct headers h = {};
+	u32 doff;
 
 	if (!p)
-		return 0;
+		return;
 	p->skb = 0;
-	at = skb->head + skb->network_header;
-	if (bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.head[8] != IPPROTO_TCP)
-		return 0;
-	ihl = (ip.ihl_version & 15) * 4;
-	bpf_probe_read_kernel(&tcp, sizeof(tcp), at + ihl);
-	doff = (tcp.doff_reserved >> 4) * 4;
+	if (!is_open() || !read_headers(skb, &h)) /* a packet that comes before rows are due has none at all */
+		return;
 	p->skb = (u64)skb;
 	p->number = p->number ? p->number + kermit_cpus : bpf_get_smp_processor_id() + 1;
-	p->saddr = ip.saddr;
-	p->daddr = ip.daddr;
-	p->sport = bpf_ntohs(tcp.source);
-	p->dport = bpf_ntohs(tcp.dest);
-	p->len = skb->len - (ip_header ? ihl : 0);
+	p->saddr = h.ip.saddr;
+	p->daddr = h.ip.daddr;
+	p->sport = bpf_ntohs(h.tcp.source);
+	p->dport = bpf_ntohs(h.tcp.dest);
+	p->len = skb->len - (ip_header ? h.ip_length : 0);
 	p->pid = BPF_CORE_READ(task, pid);
 	p->tgid = BPF_CORE_READ(task, tgid);
 	p->branches = 0;
-	p->is_reset = tcp.flags & TCP_FLAG_RST;
+	p->is_reset = h.tcp.flags & TCP_FLAG_RST;
 	p->overflow = false;
 	p->pending = 0;
 	BPF_CORE_READ_STR_INTO(&p->comm, task, comm);
 	took(p, entry, 0);
+	doff = (h.tcp.doff_reserved >> 4) * 4;
 	if (BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type) != PACKET_HOST)
 		p->pending = not_for_host;
 	else if (doff < TCP_HEADER || p->len < doff)
 		p->pending = pkt_too_small;
-	return p;
+}
+
+/* Whether the buffer still holds the packet: one that is freed may be that of the answer a moment later. */
+static __always_inline bool holds(struct sk_buff *skb, struct packet *p)
+{
+	struct headers h = {};
+
+	return read_headers(skb, &h) && h.ip.saddr == p->saddr && h.ip.daddr == p->daddr &&
+	       bpf_ntohs(h.tcp.source) == p->sport && bpf_ntohs(h.tcp.dest) == p->dport;
 }
 
 PROBE(netfilter, "netfilter/local_in")
@@ -500,7 +529,7 @@ static __always_inline void dropped(struct packet *p, u32 reason, bool sees)
 	{                                                                            \
 		struct packet *p = packet_of(skb);                                   \
                                                                                      \
-		if (p)                                                               \
+		if (p && holds(skb, p))                                              \
 			dropped(p, reason, sees);                                    \
 		return 0;                                                            \
 	}
