@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,15 +84,59 @@ func TestWaitingEndsInTimeOrWhenTold(t *testing.T) {
 	}
 	defer j.Close()
 	begin := time.Now()
-	err = j.Claim(context.Background(), 300*time.Millisecond, files["swappiness"])
-	if took := time.Since(begin); err == nil || took < 300*time.Millisecond {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err = j.Claim(ctx, 300*time.Millisecond, files["swappiness"])
+	if took := time.Since(begin); !errors.As(err, new(*BusyError)) || ctx.Err() != nil || took < 300*time.Millisecond {
 		t.Errorf("after %s: %v", took, err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel = context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)
 	if err := j.Claim(ctx, time.Hour, files["swappiness"]); !errors.Is(err, context.Canceled) {
 		t.Errorf("told to end: %v", err)
 	}
+}
+
+// While a run opens its journal, claims, or restores, no other does: it waits.
+func TestOneAtATimeLooksAtTheJournals(t *testing.T) {
+	m := theMachine(t)
+	m.kill(m.stay("SERVICES=:"))
+	var free, busy []string
+	step = func(name string) {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		f, err := enter(ctx, m.dir)
+		if err == nil {
+			f.leave()
+			free = append(free, name)
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			busy = append(busy, name)
+		}
+	}
+	defer func() { step = func(string) {} }()
+	j, err := Open(m.dir, "the next", io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Claim(context.Background(), 0, files["swappiness"]); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"stopped", "put back swappiness", "removed", "created", "begun", "claimed"} {
+		if !slices.Contains(busy, name) {
+			t.Errorf("no other waits at %q; free: %q", name, free)
+		}
+	}
+	if len(free) != 0 {
+		t.Errorf("not alone at %q", free)
+	}
+	busy = nil
+	if err := j.Close().Err(); err != nil {
+		t.Error(err)
+	}
+	if len(busy) != 0 {
+		t.Errorf("a run that ends keeps others waiting at %q", busy)
+	}
+	m.asBefore("all")
 }
 
 // Runs that want one knob at the same time take turns, and none takes another's

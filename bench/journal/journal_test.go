@@ -4,6 +4,8 @@ package journal
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/kermit-trace/kermit/bench/knob"
+	"golang.org/x/sys/unix"
 )
 
 func TestKilledAtAnyStepEverythingComesBack(t *testing.T) {
@@ -155,6 +158,38 @@ func TestAnotherBootsJournalChangesNothing(t *testing.T) {
 	if len(m.journals()) != 0 {
 		t.Error("the journal is still there")
 	}
+}
+
+// getStuck is a run that cannot put back its knob, and then can.
+func getStuck(dir string) error {
+	j, err := Open(dir, "a run", os.Stdout)
+	if err != nil {
+		return err
+	}
+	_, err = knob.Set{{Name: "swappiness", Value: os.Getenv("VALUE")}}.Apply(context.Background(), j, 0)
+	err = errors.Join(err, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""),
+		unix.Mount("", "/proc/sys", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	if err != nil {
+		return err
+	}
+	fmt.Print("close: ", j.Close())
+	err = unix.Unmount("/proc/sys", 0)
+	report, err2 := Restore(context.Background(), dir)
+	fmt.Print("restore: ", report)
+	return errors.Join(err, err2)
+}
+
+func TestWhatCannotBePutBackStaysForTheNextTry(t *testing.T) {
+	m := theMachine(t)
+	cmd := m.helper("stuck", "VALUE="+other("swappiness", m.before[files["swappiness"]]))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	want := `(?m)^close: a run .*knob swappiness .*: not undone: .*read-only file system$(?s).*^restore: a run .*: put back: `
+	if err != nil || !regexp.MustCompile(want).Match(out) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	m.asBefore("the next try")
 }
 
 func TestAFileThatIsNotClaimedIsNotChanged(t *testing.T) {

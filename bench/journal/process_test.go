@@ -17,7 +17,7 @@ func TestANumberThatIsAnothersByNowIsNotKilled(t *testing.T) {
 	m := theMachine(t)
 	m.kill(m.stay("SERVICES=sleep 1000 & wait"))
 	m.edit(`"mark":"`, `"mark":"x`)
-	m.edit(`("service":\{[^}]*"start":)`, `${1}1`)
+	m.edit(`("service":\{[^}]*"start":)\d+`, `${1}1`)
 	before := m.tagged()
 	if report := m.restore(); report.Err() != nil || strings.Contains(report.String(), "process") {
 		t.Errorf("%v", report)

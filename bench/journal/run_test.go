@@ -49,6 +49,7 @@ var roles = map[string]func(dir string) error{
 	"restore":   func(dir string) error { _, err := Restore(context.Background(), dir); return err },
 	"namespace": runInNamespace,
 	"dir":       printDir,
+	"stuck":     getStuck,
 }
 
 // run is a run with all that a run can leave.
@@ -79,6 +80,8 @@ func run(dir string) error {
 			if err := errors.Join(cmd.Wait(), j.ServiceEnded(cmd.Process.Pid)); err != nil {
 				return err
 			}
+		} else {
+			go func() { _ = cmd.Wait() }() // one that has ended is gone for good
 		}
 	}
 	if os.Getenv("STAY") != "" {

@@ -20,31 +20,21 @@ type State struct {
 	Choices []string // all that it may be, where the file shows them
 }
 
-// Resolve follows symbolic links to a setting's file; it must lie below
-// /proc/sys or /sys, before and after.
+// Resolve follows symbolic links to a setting's file, which must lie below
+// /proc/sys or /sys.
 func Resolve(path string) (string, error) {
-	if !below(path) {
-		return "", fmt.Errorf("%s: %w", path, errOutside)
-	}
 	real, err := filepath.EvalSymlinks(path)
 	switch {
 	case err != nil:
 		return "", err
-	case !below(real):
-		return "", fmt.Errorf("%s: %w: it leads to %s", path, errOutside, real)
+	case !strings.HasPrefix(real, "/proc/sys/") && !strings.HasPrefix(real, "/sys/"):
+		return "", fmt.Errorf("%s: settings lie below /proc/sys and /sys", path)
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: not a file", path)
 	}
 	return real, err
-}
-
-var errOutside = errors.New("settings lie below /proc/sys and /sys")
-
-func below(path string) bool {
-	path = filepath.Clean(path)
-	return strings.HasPrefix(path, "/proc/sys/") || strings.HasPrefix(path, "/sys/")
 }
 
 // most is what a setting may be long: a page, as sysfs has it.
