@@ -4,6 +4,8 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/kermit-trace/kermit/bench/journal"
@@ -28,10 +30,16 @@ func (m *Machine) set(ctx context.Context) (string, error) {
 	return values.String(), err
 }
 
-// restore puts everything back.
-func (m *Machine) restore() error {
+// restore puts everything back, and names the processes that it had to end.
+func (m *Machine) restore(log io.Writer) error {
 	if m == nil {
 		return nil
 	}
-	return m.Journal.Close().Err()
+	report := m.Journal.Close()
+	for _, o := range report {
+		if o.Verdict == journal.Ended || o.Verdict == journal.Killed {
+			_, _ = fmt.Fprintf(log, "kbench: %s what was left running: %s\n", o.Verdict, o.Thing)
+		}
+	}
+	return report.Err()
 }

@@ -168,7 +168,7 @@ func (r *recording) attached() {
 // work sets the knobs, runs the job, and puts the knobs back.
 func (r *recording) work() (e ending) {
 	defer func() {
-		if err := r.Machine.restore(); err != nil {
+		if err := r.Machine.restore(r.Log); err != nil {
 			e.code, e.err = CodeFailed, errors.Join(e.err, err)
 		}
 	}()

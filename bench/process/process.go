@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,6 +56,7 @@ type Process struct {
 
 	mu    sync.Mutex
 	ended bool
+	left  []string
 }
 
 // LookError is the error for a program that is not there, or cannot be run.
@@ -177,6 +179,7 @@ func (p *Process) Wait() int {
 	}
 	p.mu.Lock()
 	if p.bound {
+		p.left = p.others()
 		_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
 	}
 	p.ended = true
@@ -184,6 +187,26 @@ func (p *Process) Wait() int {
 	_ = p.cmd.Wait() // an exit code is no error here
 	return Code(p.cmd.ProcessState)
 }
+
+// others names the processes of the group beside the program.
+func (p *Process) others() []string {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, q := range all {
+		stat, err := q.Stat()
+		if err == nil && stat.PGRP == p.PID() && q.PID != p.PID() && stat.State != "Z" {
+			names = append(names, fmt.Sprintf("%s (pid %d)", stat.Comm, q.PID))
+		}
+	}
+	return names
+}
+
+// Left names what a bound program had left running in its group when it ended.
+// Valid after [Process.Wait].
+func (p *Process) Left() []string { return p.left }
 
 // Code of a process that has ended, as a shell gives it.
 func Code(state *os.ProcessState) int {

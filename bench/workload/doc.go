@@ -55,7 +55,7 @@
 // signal (default SIGTERM; SIGKILL after ten seconds). It is ready when a
 // process of its own listens on ready.port, when ready.http answers with 200,
 // and when ready.command has ended with 0 and its output matches ready.output;
-// within ready.timeout (10s). While nobody or somebody else listens on the port,
+// within ready.timeout (10s). One of port and command must be given. While nobody or somebody else listens on the port,
 // nobody is asked. What it prints goes into a log in the working directory, whose
 // end is shown when it fails; it is emptied at 64 MiB. A service that ends by
 // itself ends the run. on_stop is a command that runs before the signal.

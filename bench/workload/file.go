@@ -185,6 +185,9 @@ func (w *Workload) check() error {
 			return fmt.Errorf("service %d (%q): needs a name of its own and a command", i+1, s.Name)
 		}
 		seen[s.Name] = true
+		if s.Ready.Port == "" && (len(s.Ready.Command) == 0 || s.Ready.HTTP != "") {
+			return fmt.Errorf("service %s: needs ready: a port or a command, and with http a port", s.Name)
+		}
 		if _, err := signalOf(s.Stop); err != nil {
 			return fmt.Errorf("service %s: stop: %w", s.Name, err)
 		}

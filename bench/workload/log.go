@@ -24,7 +24,7 @@ func createLog(path string) (*os.File, error) {
 
 // boundLog empties a log that has become too large, until the service is gone.
 func boundLog(path string, gone <-chan struct{}) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

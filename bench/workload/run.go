@@ -123,7 +123,7 @@ func (j *Job) outcome(ctx context.Context, code int, err error) (int, error) {
 		return code, nil
 	case err != nil:
 		if code == 0 {
-			code = bench.CodeFailed
+			code = codeOf(err)
 		}
 		if j.file.own() {
 			return code, err
@@ -131,6 +131,16 @@ func (j *Job) outcome(ctx context.Context, code int, err error) (int, error) {
 		return code, fmt.Errorf("workload %s: %w", j.file.Name, err)
 	}
 	return code, nil
+}
+
+// codeOf is the exit code for an error: that of a program that could not be
+// started, as a shell gives it, or our own.
+func codeOf(err error) int {
+	var look *process.LookError
+	if errors.As(err, &look) {
+		return look.Code
+	}
+	return bench.CodeFailed
 }
 
 // start starts a program of the job; the journal knows it before it can do
@@ -167,6 +177,9 @@ func (j *Job) journaled() bool { return j.journal != nil && !j.file.own() }
 // wait waits for a program of the job.
 func (j *Job) wait(p *process.Process) int {
 	code := p.Wait()
+	if left := p.Left(); len(left) > 0 {
+		_, _ = fmt.Fprintf(j.opts.Output, "kbench: killed what was left running: %s\n", strings.Join(left, ", "))
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.running, p)
@@ -321,8 +334,9 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1})
 	proc, err := r.job.start(p.Name, spec)
 	if err != nil {
-		r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: bench.CodeNotExecutable})
-		return bench.CodeNotExecutable, err
+		code := codeOf(err)
+		r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: code})
+		return code, err
 	}
 	if !setup {
 		r.rec.Started()

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// described writes a workload file and returns its path; AT in the text is the
+// test's folder.
+func described(t *testing.T, text string) (file, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	file = filepath.Join(dir, "mine.yaml")
+	check(t, os.WriteFile(file, []byte(strings.ReplaceAll(text, "AT", dir)), 0o644))
+	return file, dir
+}
+
+// performed runs a workload, without a tracer and with a journal of its own.
+func performed(t *testing.T, workload string, args ...string) *recorded {
+	t.Helper()
+	return begin(t, workload, args...).wait()
+}
+
+func begin(t *testing.T, workload string, args ...string) *pipeline {
+	t.Helper()
+	return start(t, nil, append([]string{"run", workload, "--state", t.TempDir()}, args...), withoutTerminal)
+}
+
+// gone fails when a process that a marker or a file names is still there.
+func gone(t *testing.T, what, pid string) {
+	t.Helper()
+	pid = strings.TrimSpace(pid)
+	if _, err := strconv.Atoi(pid); err != nil {
+		t.Errorf("%s: no number of a process but %q", what, pid)
+		return
+	}
+	for range 400 { // a process that was killed takes its time
+		data, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(data), ") Z ") {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("%s, pid %s, is still running", what, pid)
+}
+
+// marks are the markers as text: iteration, phase, name, exit code.
+func (r *recorded) marks() string {
+	var all []string
+	for _, m := range r.rows["marker"] {
+		all = append(all, fmt.Sprintf("%v %v %v %v", m["iteration"], m["phase"], m["name"], m["exit_code"]))
+	}
+	return strings.Join(all, "\n")
+}
+
+// serving is a server that a shell can be: it says its number and waits. Its
+// phases do what RUN says.
+const serving = `
+doc: a server and a phase
+services:
+  - name: server
+    command: [sh, -c, "echo $$ > AT/server; echo {{.dir}} > AT/dir; echo serving; exec sleep 1000"]
+    ready: {command: [test, -s, AT/dir]}
+phases:
+  - {name: run, command: [sh, -c, 'echo $$ > AT/phase; RUN']}
+`
+
+func TestMarkersFrameServersAndPhases(t *testing.T) {
+	file, dir := described(t, strings.Replace(serving, "RUN", "exit 0", 1))
+	r := performed(t, file)
+	r.expect(t, 0, "Started benchmark mine\n")
+	want := "0 server ready -1\n0 run start -1\n0 run end 0\n0 server stopped 143"
+	if r.marks() != want {
+		t.Errorf("markers\n%s\nwant\n%s", r.marks(), want)
+	}
+	for i, name := range map[int]string{0: "server", 2: "phase", 3: "server"} {
+		if pid := strings.TrimSpace(contents(t, filepath.Join(dir, name))); r.rows["marker"][i]["attrs"] != `{"pid":`+pid+`}` {
+			t.Errorf("marker %d: %v, want pid %s", i, r.rows["marker"][i], pid)
+		}
+	}
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	if left := strings.TrimSpace(contents(t, filepath.Join(dir, "dir"))); exists(left) {
+		t.Errorf("the working folder %s is left", left)
+	}
+}
+
+func TestRepeatAndWarmup(t *testing.T) {
+	file, dir := described(t, `
+doc: a phase that prints a figure
+phases:
+  - {name: run, command: [sh, -c, "echo {{.dir}} >> AT/dirs; echo value={{.iteration}}"], results: [{metric: m, pattern: "value=(.*)", unit: s}]}
+`)
+	r := performed(t, file, "--repeat", "2", "--warmup", "1")
+	r.expect(t, 0)
+	if got := r.marks(); got != "-1 run start -1\n-1 run end 0\n0 run start -1\n0 run end 0\n1 run start -1\n1 run end 0" {
+		t.Errorf("markers\n%s", got)
+	}
+	for i, row := range r.rows["result"] {
+		if row["iteration"] != int64(i-1) || row["value"] != float64(i-1) || row["metric"] != "m" || row["unit"] != "s" || row["phase"] != "run" {
+			t.Errorf("result %d: %v", i, row)
+		}
+	}
+	if n := len(r.rows["result"]); n != 3 {
+		t.Errorf("%d results", n)
+	}
+	if strings.Count(r.log, "Started benchmark mine") != 1 {
+		t.Error("it is started once, not for each repetition")
+	}
+	if dirs := strings.Fields(contents(t, filepath.Join(dir, "dirs"))); len(dirs) != 3 || dirs[0] == dirs[1] || dirs[1] == dirs[2] {
+		t.Errorf("each repetition has a folder of its own: %q", dirs)
+	}
+}
+
+func TestLoopsCountFromZero(t *testing.T) {
+	file, _ := described(t, `
+doc: loops
+params: {n: {type: int, default: 2, min: 0, doc: times}}
+phases:
+  - repeat: "{{.n}}"
+    as: i
+    phases:
+      - {name: load, setup: true, command: [echo, "load from {{mul .i 10}}"]}
+      - repeat: "2"
+        as: j
+        phases: [{name: run, if: "{{ne .i .j}}", command: [echo, "i={{.i}} j={{.j}} to {{mul (add .i 1) 10}}"]}]
+`)
+	r := performed(t, file)
+	r.expect(t, 0)
+	before, after, _ := strings.Cut(r.log, "Started benchmark mine\n") // which may come after the first run's output
+	if said := before + after; said != "load from 0\ni=0 j=1 to 10\nload from 10\ni=1 j=0 to 20\n" || !strings.HasPrefix(before, "load from 0\n") {
+		t.Errorf("stderr\n%s", r.log)
+	}
+}
+
+func TestTimeoutEndsServersToo(t *testing.T) {
+	file, dir := described(t, strings.Replace(serving, "RUN", "exec sleep 1000", 1))
+	r := performed(t, file, "--timeout", "1s")
+	r.expect(t, 124, "kbench: workload mine: timed out after 1s\n")
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	gone(t, "the phase", contents(t, filepath.Join(dir, "phase")))
+	if r.rows["run"][0]["exit_code"] != int64(124) || !r.ended() {
+		t.Errorf("run %v, ended: %v", r.rows["run"], r.ended())
+	}
+}
+
+func TestProgramsRunOnTheCPUsAsked(t *testing.T) {
+	file, dir := described(t, `
+doc: a server and a phase that say where they may run
+services:
+  - name: server
+    command: [sh, -c, "grep Cpus_allowed_list /proc/self/status > AT/server; exec sleep 1000"]
+    ready: {command: [test, -s, AT/server]}
+phases:
+  - {name: run, command: [grep, Cpus_allowed_list, /proc/self/status]}
+`)
+	r := performed(t, file, "--cpus", "1")
+	r.expect(t, 0, "Cpus_allowed_list:\t1\n")
+	if got := contents(t, filepath.Join(dir, "server")); got != "Cpus_allowed_list:\t1\n" {
+		t.Errorf("the server: %s", got)
+	}
+	for _, list := range []string{"100000", "1-0", "x", "0,,1", "-1"} {
+		performed(t, file, "--cpus", list).expect(t, 2, "CPUs ")
+	}
+}
+
+// TestServersThatFail: one line says what happened, with the last that the
+// server printed; no phase runs, and nothing is left.
+func TestServersThatFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		server string // a mapping of YAML
+		code   int
+		want   []string
+	}{
+		"ends at once":        {`command: [sh, -c, "echo cannot bind; exit 3"], ready: {port: "1"}`, 125, []string{"service server: ended by itself, exit code 3; it printed:\n  cannot bind\n"}},
+		"ends silently":       {`command: ["false"], ready: {port: "1"}`, 125, []string{"ended by itself, exit code 1; it printed nothing\n"}},
+		"is not installed":    {`command: [no-such-server], ready: {port: "1"}`, 127, []string{"run no-such-server: command not found"}},
+		"is no program":       {`command: [/etc/passwd], ready: {port: "1"}`, 126, []string{"run /etc/passwd: permission denied"}},
+		"is never ready":      {`command: [sh, -c, "echo $$ > AT/pid; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done; exec sleep 1000"], ready: {command: ["false"], timeout: 300ms}`, 125, []string{"service server: not ready after 300ms: false: exit code 1; it printed:\n  line 3\n", "  line 12\n"}},
+		"listens nowhere":     {`command: [sh, -c, "echo $$ > AT/pid; exec sleep 1000"], ready: {port: "1", timeout: 300ms}`, 125, []string{"not ready after 300ms: nothing listens on port 1;"}},
+		"says something else": {`command: [sh, -c, "echo $$ > AT/pid; exec sleep 1000"], ready: {command: [echo, LOADING], output: ^PONG, timeout: 300ms}`, 125, []string{`echo LOADING printed "LOADING"`}},
+		"does not answer":     {`command: [sh, -c, "echo $$ > AT/pid; exec sleep 1000"], ready: {command: [sleep, "1000"], timeout: 300ms}`, 125, []string{"not ready after 300ms: sleep 1000 does not end;"}},
+		"ignores all signals": {`command: [sh, -c, "trap '' TERM INT; echo $$ > AT/pid; while :; do sleep 0.1; done"], ready: {command: ["false"], timeout: 300ms}`, 125, []string{"not ready after 300ms"}},
+		"prints binary":       {`command: [sh, -c, "printf '\\033[2J\\377\\000'; exit 1"], ready: {port: "1"}`, 125, []string{"it printed:\n  .[2J\ufffd.\n"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, dir := described(t, "doc: d\nservices: [{name: server, "+c.server+"}]\nphases: [{name: run, command: [touch, AT/ran]}]\n")
+			r := performed(t, file)
+			r.expect(t, c.code, append(c.want, "kbench: workload mine: ")...)
+			if exists(filepath.Join(dir, "ran")) {
+				t.Error("the phase ran")
+			}
+			if strings.Contains(r.log, "Started") || r.rows["run"][0]["exit_code"] != int64(c.code) || !r.ended() {
+				t.Errorf("run %v, ended: %v\n%s", r.rows["run"], r.ended(), r.log)
+			}
+			if pid := contents(t, filepath.Join(dir, "pid")); pid != "" {
+				gone(t, "the server", pid)
+			}
+		})
+	}
+}
+
+func TestServerThatDiesEndsThePhase(t *testing.T) {
+	file, dir := described(t, strings.Replace(serving, "RUN", "kill -9 $(cat AT/server); exec sleep 1000", 1))
+	began := time.Now()
+	r := performed(t, file)
+	r.expect(t, 143, "phase run: service server ended by itself, exit code 137", "it printed:\n  serving\n")
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %s to notice", took)
+	}
+	gone(t, "the phase", contents(t, filepath.Join(dir, "phase")))
+}
+
+// TestServerThatDiesUnnoticedIsAnError: the phase ends well all the same.
+func TestServerThatDiesUnnoticedIsAnError(t *testing.T) {
+	file, _ := described(t, strings.Replace(serving, "RUN", `trap "" TERM; kill -9 $(cat AT/server); while kill -0 $(cat AT/server) 2> AT/null; do sleep 0.02; done; sleep 0.2; exit 0`, 1))
+	r := performed(t, file)
+	if r.code == 0 {
+		t.Error("exit code 0")
+	}
+	r.expect(t, r.code, "service server ended by itself, exit code 137")
+}
+
+func TestPhaseThatFailsEndsTheRun(t *testing.T) {
+	file, dir := described(t, strings.Replace(serving, "RUN", "echo why it fails; exit 7", 1)+"  - {name: later, command: [touch, AT/later]}\n")
+	r := performed(t, file)
+	r.expect(t, 7, "why it fails\n", "kbench: workload mine: phase run: sh: exit code 7\n", "kbench: what the servers printed is in ")
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	if exists(filepath.Join(dir, "later")) {
+		t.Error("the next phase ran")
+	}
+	folder := strings.TrimSpace(contents(t, filepath.Join(dir, "dir")))
+	defer func() { _ = os.RemoveAll(folder) }()
+	if log := contents(t, filepath.Join(folder, "server.log")); log != "serving\n" {
+		t.Errorf("the server's log is %q", log)
+	}
+	if r.rows["run"][0]["exit_code"] != int64(7) || !strings.Contains(r.marks(), "0 run end 7\n") || !r.ended() {
+		t.Errorf("run %v, markers\n%s", r.rows["run"], r.marks())
+	}
+}
+
+func TestPhasesAreHeldToWhatTheyMustPrint(t *testing.T) {
+	for name, c := range map[string]struct {
+		phase string
+		code  int
+		want  string
+	}{
+		"expected":       {`command: [echo, "sum: 7 (valid)"], expect: ['^sum: \d+ \(valid\)$']`, 0, "sum: 7"},
+		"unexpected":     {`command: [echo, "sum: 8 (wrong)"], expect: ['^sum: \d+ \(valid\)$']`, 125, `phase run: its output does not match ^sum: \d+ \(valid\)$`},
+		"not asked for":  {`command: [echo, "sum: 8 (wrong)"], expect: ["{{if false}}valid{{end}}"]`, 0, "sum: 8"},
+		"accepted":       {`command: [sh, -c, exit 3], accept: [3]`, 0, ""},
+		"not accepted":   {`command: [sh, -c, exit 4], accept: [3]`, 4, "sh: exit code 4"},
+		"without figure": {`command: [echo, nothing], results: [{metric: m, pattern: "m=(.*)"}]`, 125, "result m: nothing in the output matches"},
+		"quiet":          {`command: [sh, -c, "echo why; exit 5"], quiet: true`, 5, "sh: exit code 5; it printed:\n  why\n"},
+		"missing":        {`command: [no-such-program]`, 127, "run no-such-program: command not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, _ := described(t, "doc: d\nphases: [{name: run, "+c.phase+"}]\n")
+			r := performed(t, file)
+			r.expect(t, c.code, c.want)
+			if r.rows["run"][0]["exit_code"] != int64(c.code) || !r.ended() {
+				t.Errorf("run %v, ended: %v", r.rows["run"], r.ended())
+			}
+		})
+	}
+}
+
+// TestWhatAPhaseLeavesRunningIsEndedAndNamed: in its process group or not, holding
+// its output open or not.
+func TestWhatAPhaseLeavesRunningIsEndedAndNamed(t *testing.T) {
+	for name, c := range map[string]struct{ child, verdict string }{
+		"in its group":         {"AT/child.sh > AT/null 2>&1 &", "killed"},
+		"holding its output":   {"AT/child.sh &", "killed"},
+		"in a session":         {"setsid AT/child.sh > AT/null 2>&1 &", "ended"},
+		"there holding output": {"setsid AT/child.sh &", "ended"},
+		"deaf to SIGTERM":      {"(trap '' TERM; exec setsid AT/child.sh) &", "killed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, dir := described(t, "doc: d\nphases: [{name: run, command: [sh, -c, \""+c.child+
+				" until [ -s AT/child ]; do sleep 0.01; done; echo value=1\"], results: [{metric: m, pattern: value=(.)}]}]\n")
+			check(t, os.WriteFile(filepath.Join(dir, "child.sh"), []byte("#!/bin/sh\necho $$ > "+dir+"/child\nexec sleep 1000\n"), 0o755))
+			began := time.Now()
+			r := performed(t, file)
+			pid := strings.TrimSpace(contents(t, filepath.Join(dir, "child")))
+			r.expect(t, 0, "kbench: "+c.verdict+" what was left running: ", "(pid "+pid+")")
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			gone(t, "the child", pid)
+			if len(r.rows["result"]) != 1 {
+				t.Errorf("results %v", r.rows["result"])
+			}
+		})
+	}
+}
+
+// TestFloodOfOutput: more than is kept, and not text.
+func TestFloodOfOutput(t *testing.T) {
+	file, _ := described(t, `
+doc: a server and a phase that print without end
+services:
+  - {name: server, command: [sh, -c, "echo $$ > AT/server; exec yes a line of a server"], ready: {command: [test, -s, AT/server]}}
+phases:
+  - {name: run, quiet: true, command: [sh, -c, "head -c 500000000 /dev/zero; echo; echo value=5; sleep 0.5"], results: [{metric: m, pattern: "^value=(.*)"}]}
+`)
+	p := begin(t, file)
+	r := p.wait()
+	r.expect(t, 0)
+	if len(r.rows["result"]) != 1 || r.rows["result"][0]["value"] != 5.0 {
+		t.Errorf("results %v", r.rows["result"])
+	}
+	if peak := p.kbench.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; peak > 256<<10 {
+		t.Errorf("kbench took %d KiB", peak)
+	}
+}
+
+// TestSomebodyElsesServerIsNeverAsked: not on a port that a user names, and not
+// when a server of ours starts and does not listen.
+func TestSomebodyElsesServerIsNeverAsked(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	check(t, err)
+	defer func() { _ = l.Close() }()
+	asked := make(chan struct{}, 100)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			asked <- struct{}{}
+			_ = c.Close()
+		}
+	}()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	file, dir := described(t, `
+doc: a server that does not listen
+params:
+  port: {type: port, default: 0, doc: checked}
+  unchecked: {type: text, default: "0", doc: not checked}
+services:
+  - name: server
+    command: [sh, -c, "echo $$ > AT/server; exec sleep 1000"]
+    ready: {port: "{{.unchecked}}", http: "http://127.0.0.1:{{.unchecked}}/", command: [touch, AT/asked], timeout: 1s}
+phases: [{name: run, command: [touch, AT/ran]}]
+`)
+	r := performed(t, file, "--set", "port="+port)
+	r.expect(t, 2, "port: port "+port+" is taken: ", fmt.Sprintf("(pid %d) listens on it", os.Getpid()))
+	if exists(filepath.Join(dir, "server")) || len(r.raw) > 0 {
+		t.Error("something was started")
+	}
+	r = performed(t, file, "--set", "unchecked="+port)
+	r.expect(t, 125, "not ready after 1s: port "+port+" is another's: no process of this service listens on it")
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	if exists(filepath.Join(dir, "ran")) || exists(filepath.Join(dir, "asked")) || len(asked) > 0 {
+		t.Error("the other server was taken for ours")
+	}
+}
+
+func TestSignalsEndWorkloads(t *testing.T) {
+	const text = `
+doc: a server that may never be ready, a preparation and a run
+services:
+  - name: server
+    command: [sh, -c, "echo {{.dir}} > AT/dir; echo $$ > AT/server; exec sleep 1000"]
+    ready: {command: [test, -e, AT/ready], timeout: 1m}
+phases:
+  - {name: load, setup: true, command: [sh, -c, "echo $$ > AT/load; until [ -e AT/loaded ]; do sleep 0.02; done"]}
+  - {name: run, command: [sh, -c, "echo $$ > AT/run; exec sleep 1000"]}
+`
+	for _, stage := range []struct{ name, pid, prepared string }{
+		{"server starts", "server", ""}, {"load", "load", "ready"}, {"run", "run", "ready loaded"},
+	} {
+		for name, sig := range map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP} {
+			t.Run(stage.name+" "+name, func(t *testing.T) {
+				file, dir := described(t, text)
+				for _, f := range strings.Fields(stage.prepared) {
+					check(t, os.WriteFile(filepath.Join(dir, f), nil, 0o644))
+				}
+				p := begin(t, file)
+				waitFor(t, func() bool { return contents(t, filepath.Join(dir, stage.pid)) != "" })
+				check(t, p.kbench.Process.Signal(sig))
+				r := p.wait()
+				r.expect(t, 128+int(sig))
+				if !r.ended() || r.rows["run"][0]["exit_code"] != int64(128+int(sig)) {
+					t.Errorf("run %v, ended: %v (%v)", r.rows["run"], r.ended(), r.err)
+				}
+				gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+				gone(t, "the "+stage.pid, contents(t, filepath.Join(dir, stage.pid)))
+				if folder := strings.TrimSpace(contents(t, filepath.Join(dir, "dir"))); exists(folder) {
+					t.Errorf("the working folder %s is left", folder)
+				}
+			})
+		}
+	}
+}
+
+func TestSecondSignalKillsWorkloads(t *testing.T) {
+	file, dir := described(t, `
+doc: programs that heed no signal
+services:
+  - {name: server, command: [sh, -c, "trap '' INT TERM; echo $$ > AT/server; while :; do sleep 0.1; done"], ready: {command: [test, -s, AT/server]}}
+phases:
+  - {name: run, command: [sh, -c, "trap 'echo x > AT/heard' INT; echo $$ > AT/run; while :; do sleep 0.1; done"]}
+`)
+	p := begin(t, file)
+	waitFor(t, func() bool { return contents(t, filepath.Join(dir, "run")) != "" })
+	check(t, p.kbench.Process.Signal(syscall.SIGINT))
+	waitFor(t, func() bool { return exists(filepath.Join(dir, "heard")) })
+	check(t, p.kbench.Process.Signal(syscall.SIGINT))
+	began := time.Now()
+	r := p.wait()
+	r.expect(t, 137)
+	if took := time.Since(began); took > 8*time.Second { // it would wait ten for each
+		t.Errorf("it took %s", took)
+	}
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	gone(t, "the phase", contents(t, filepath.Join(dir, "run")))
+}
+
+// TestServersEndWithKbench: also when nothing can be cleaned up any more.
+func TestServersEndWithKbench(t *testing.T) {
+	file, dir := described(t, strings.Replace(serving, "RUN", "exec sleep 1000", 1))
+	p := begin(t, file)
+	waitFor(t, func() bool { return contents(t, filepath.Join(dir, "phase")) != "" })
+	check(t, p.kbench.Process.Kill())
+	p.wait()
+	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
+	gone(t, "the phase", contents(t, filepath.Join(dir, "phase")))
+	if folder := strings.TrimSpace(contents(t, filepath.Join(dir, "dir"))); exists(folder) {
+		check(t, os.RemoveAll(folder))
+	}
+}
+
+func TestMissingProgramsAreNamedBeforeAnythingStarts(t *testing.T) {
+	file, dir := described(t, `
+doc: needs
+needs:
+  - {program: no-such-server, install: apt-get install it}
+  - {program: no-such-client, install: apt-get install it}
+  - {program: "{{.benchmark_dir}}/mine/tool", script: "touch made"}
+  - {program: no-such-option, install: x, if: "{{.option}}"}
+params: {option: {type: bool, default: false, doc: d}}
+phases: [{name: run, command: [touch, AT/ran]}]
+`)
+	r := performed(t, file, "--benchmark-dir", "relative")
+	cwd, err := os.Getwd()
+	check(t, err)
+	want := "kbench: workload mine needs no-such-server and no-such-client and " + cwd + "/relative/mine/tool, which is not installed\n" +
+		"kbench: hint: apt-get install it; kbench install mine\n"
+	if r.log != want || r.code != 127 || len(r.raw) > 0 {
+		t.Errorf("exit code %d, %d bytes on stdout, stderr\n%swant\n%s", r.code, len(r.raw), r.log, want)
+	}
+	performed(t, file, "--set", "option=true").expect(t, 127, "no-such-option")
+	if exists(filepath.Join(dir, "ran")) {
+		t.Error("the phase ran")
+	}
+}
+
+func TestParametersAreCheckedBeforeAnythingStarts(t *testing.T) {
+	file, dir := described(t, `
+doc: parameters
+params: {count: {type: int, default: 1, min: 1, max: 9, doc: d}}
+phases: [{name: run, command: [touch, AT/ran]}]
+`)
+	for set, want := range map[string]string{
+		"count=0":   "kbench: workload mine: count: 0 is out of range: 1 to 9\nkbench: hint: kbench show ",
+		"count=one": `count: "one" is not a whole number`,
+		"cuont=2":   "cuont: no such parameter\nkbench: hint: did you mean count?\n",
+		"count":     "--set count: want NAME=VALUE",
+		"=1":        "--set =1: want NAME=VALUE",
+	} {
+		performed(t, file, "--set", set).expect(t, 2, want)
+	}
+	check(t, os.WriteFile(file, []byte("doc: d\nphases:\n  - {name: run, comand: [x]}\n"), 0o644))
+	performed(t, file).expect(t, 2, `mine.yaml: line 3: unknown key "comand" of a phase`)
+	performed(t, filepath.Join(dir, "nobody.yaml")).expect(t, 2, "no such file or directory")
+	if exists(filepath.Join(dir, "ran")) {
+		t.Error("the phase ran")
+	}
+}
+
+func TestInterruptedInstallLeavesNothing(t *testing.T) {
+	file, dir := described(t, `
+doc: an installation that takes long
+needs: [{program: "{{.benchmark_dir}}/mine/tool", script: "echo $$ > AT/script; sleep 1000; touch tool"}]
+phases: [{name: run, command: ["true"]}]
+`)
+	c := exec.Command(kbenchPath, "install", file, "--benchmark-dir", filepath.Join(dir, "programs"))
+	check(t, c.Start())
+	waitFor(t, func() bool { return contents(t, filepath.Join(dir, "script")) != "" })
+	check(t, c.Process.Signal(syscall.SIGINT))
+	if err := c.Wait(); err == nil {
+		t.Error("exit code 0")
+	}
+	gone(t, "the script", contents(t, filepath.Join(dir, "script")))
+	left, err := os.ReadDir(filepath.Join(dir, "programs"))
+	check(t, err)
+	if len(left) > 0 {
+		t.Errorf("it left %v", left)
+	}
+}
