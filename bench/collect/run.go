@@ -175,12 +175,23 @@ func (r *run) pipeline() (Outcome, error) {
 			code, err = worse(code), blame(err, failed)
 		}
 	}
-	if !r.job.begun.Load() && err != nil {
+	return r.outcome(tracer, recorder, code, err)
+}
+
+// outcome waits for the recorder and says what has become of it all.
+func (r *run) outcome(tracer, recorder *child, code int, err error) (Outcome, error) {
+	begun := r.job.begun.Load()
+	if !begun && err != nil {
 		recorder.mute() // its complaint about what never came helps nobody
 	}
 	failed := recorder.await(r.signals)
 	o := Outcome{ID: recorder.lastLine(), Code: code}
-	if o.ID != "" {
+	switch {
+	case o.ID == "":
+	case !begun: // a header, and nothing of the workload
+		err = errors.Join(err, dataset.Discard(r.Output, o.ID))
+		o.ID = ""
+	default:
 		o.Dir = filepath.Join(r.Output, kind(tracer), r.job.name, o.ID)
 	}
 	if failed != nil && !recorder.muted() {

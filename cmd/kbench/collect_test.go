@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kermit-trace/kermit/dataset"
+)
+
+// collection is kbench collect, running, between a tracer that can misbehave
+// and the real kparquet.
+type collection struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout syncBuffer
+	log    syncBuffer
+	dir    string
+	ended  chan struct{}
+}
+
+// kparquet is built once.
+var kparquet = sync.OnceValues(func() (string, error) {
+	dir := filepath.Join(filepath.Dir(kbenchPath), "path")
+	path := filepath.Join(dir, "kparquet")
+	if exists(path) {
+		return path, nil
+	}
+	build := exec.Command("go", "build", "-o", path, "../kparquet")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("build kparquet: %w\n%s", err, out)
+	}
+	return path, err
+})
+
+// quiet changes no setting of the machine.
+const quiet = "skip_clear_page_cache: true, transparent_hugepages: no_change, overcommit_memory: no_change"
+
+// collecting starts kbench collect. The tracer is a shell command; the benchmark
+// is a workload's name, or the text of a file, in which AT is the test's folder.
+func collecting(t *testing.T, tracer, benchmark string, args ...string) *collection {
+	t.Helper()
+	c := prepareCollection(t, tracer, benchmark, args...)
+	check(t, c.cmd.Start())
+	c.watch()
+	return c
+}
+
+func prepareCollection(t *testing.T, tracer, benchmark string, args ...string) *collection {
+	t.Helper()
+	c := &collection{t: t, dir: t.TempDir(), ended: make(chan struct{})}
+	path, err := kparquet()
+	check(t, err)
+	check(t, os.Symlink(path, filepath.Join(c.dir, "kparquet")))
+	if tracer != "" {
+		text := "#!/bin/sh\ncase $1 in list) echo 'tick (test)'; exit;; esac\n" + strings.ReplaceAll(tracer, "TRACER", tracerPath) + "\n"
+		check(t, os.WriteFile(filepath.Join(c.dir, "ktrace"), []byte(text), 0o755))
+	}
+	hooks := "[tick]"
+	if strings.Contains(benchmark, "\n") {
+		file := filepath.Join(c.dir, "mine.yaml")
+		check(t, os.WriteFile(file, []byte(strings.ReplaceAll(benchmark, "AT", c.dir)), 0o644))
+		benchmark = file
+	}
+	config := filepath.Join(c.dir, "config.yaml")
+	check(t, os.WriteFile(config, []byte(fmt.Sprintf(
+		"benchmark_config:\n  generic: {benchmark: %s, %s}\ncollector_config:\n  generic: {hooks: %s, output_dir: %s/data, output_interval: 1s}\n",
+		benchmark, quiet, hooks, c.dir)), 0o644))
+	c.cmd = exec.Command(kbenchPath, append([]string{"collect", "-c", config, "--state", filepath.Join(c.dir, "state")}, args...)...)
+	c.cmd.Env = append(os.Environ(), "PATH="+c.dir+":/usr/bin:/bin:/usr/sbin:/sbin", "SUDO_UID=")
+	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.log
+	c.cmd.WaitDelay = 5 * time.Second
+	c.stdin, err = c.cmd.StdinPipe()
+	check(t, err)
+	return c
+}
+
+func (c *collection) watch() {
+	go func() {
+		_ = c.cmd.Wait() // its code is looked at
+		close(c.ended)
+	}()
+	c.t.Cleanup(func() { _ = c.cmd.Process.Kill() })
+}
+
+// await waits until the text stands on stdout or stderr.
+func (c *collection) await(text string) {
+	c.t.Helper()
+	waitFor(c.t, func() bool { return strings.Contains(c.stdout.String()+c.log.String(), text) })
+}
+
+func (c *collection) typeText(text string) {
+	c.t.Helper()
+	_, err := io.WriteString(c.stdin, text)
+	check(c.t, err)
+}
+
+// patience is how long an end may take on a busy machine.
+const patience = 30 * time.Second
+
+// expect waits for the end, with this exit code and these texts on stderr.
+func (c *collection) expect(code int, texts ...string) {
+	c.t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		c.t.Fatalf("it has not ended after %s; stdout:\n%s\nstderr:\n%s", patience, c.stdout.String(), c.log.String())
+	}
+	if got := c.cmd.ProcessState.ExitCode(); got != code {
+		c.t.Errorf("exit code %d, want %d", got, code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(c.log.String(), text) {
+			c.t.Errorf("stderr lacks %q", text)
+		}
+	}
+	if c.t.Failed() {
+		c.t.Logf("stdout:\n%s\nstderr:\n%s", c.stdout.String(), c.log.String())
+	}
+}
+
+var idLine = regexp.MustCompile(`(?:^|\n)(\S*[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})\n$`)
+
+// recorded is the one collection that was made; its id is the last line.
+func (c *collection) recorded(kind, name string) *dataset.Collection {
+	c.t.Helper()
+	id := idLine.FindStringSubmatch(c.stdout.String())
+	if id == nil {
+		c.t.Fatalf("no id at the end of stdout:\n%s", c.stdout.String())
+	}
+	all, err := dataset.List(filepath.Join(c.dir, "data"))
+	check(c.t, err)
+	if len(all) != 1 || all[0].ID != id[1] || all[0].Dir != filepath.Join(c.dir, "data", kind, name, id[1]) {
+		c.t.Fatalf("collections %+v, want %s", all, id[1])
+	}
+	return &all[0]
+}
+
+// complete fails unless the collection came to its end.
+func (c *collection) complete(kind, name string) {
+	c.t.Helper()
+	meta, err := c.recorded(kind, name).Meta("marker")
+	check(c.t, err)
+	if !meta.Complete {
+		c.t.Error("the recording was cut")
+	}
+}
+
+// nothing fails when something was recorded.
+func (c *collection) nothing() {
+	c.t.Helper()
+	if found, _ := filepath.Glob(c.dir + "/data/*/*/*"); found != nil || strings.Contains(c.stdout.String(), "-4") {
+		c.t.Errorf("there is a collection: %q, stdout %q", found, c.stdout.String())
+	}
+}
+
+const tracer = "exec TRACER"
+
+// waits is a workload with a preparation and a phase that leave files, and wait
+// for others.
+const waits = `
+doc: waits for files
+phases:
+  - {name: load, setup: true, command: [sh, -c, "touch AT/loading; until [ -e AT/loaded ]; do sleep 0.02; done"]}
+  - {name: run, command: [sh, -c, "cat; touch AT/running; until [ -e AT/ran ]; do sleep 0.02; done; exit 3"]}
+`
+
+func TestCollectSaysWhatNotebooksWaitFor(t *testing.T) {
+	c := prepareCollection(t, tracer, "faux", "-v", "-p", "night")
+	tty := openTerminal(t)
+	c.cmd.Stdin, c.cmd.Stdout = nil, nil
+	tty.start(c.cmd)
+	tty.await("Started benchmark faux")
+	tty.typeText("no\nthe END is near\n")
+	tty.await("night-")
+	tty.finish(c.cmd, 0)
+	shown := strings.ReplaceAll(tty.shown.String(), "\r\n", "\n")
+	want := regexp.MustCompile(`^tick BPF program loaded\nFinished loading BPF programs\n\nHit Ctrl\+C to terminate\.\.\.\nStarted benchmark faux\n` +
+		`(?s:.*)\nBenchmark ran for [0-9.e-]+s\nnight-[0-9a-f-]{36}\n$`)
+	if !want.MatchString(strings.ReplaceAll(shown, "tracer: stopped in an orderly way\n", "")) {
+		t.Errorf("the terminal shows:\n%s", shown)
+	}
+	if found, _ := filepath.Glob(c.dir + "/data/curated/faux/night-*/tick.end.parquet"); len(found) != 1 {
+		t.Errorf("files %q", found)
+	}
+}
+
+// TestWorkloadDoesNotReadOurStdin: the END that is typed is for kbench; and the
+// end of stdin is no END.
+func TestWorkloadDoesNotReadOurStdin(t *testing.T) {
+	c := collecting(t, tracer, waits, "-p", "p")
+	c.typeText("words for cat\n")
+	check(t, c.stdin.Close())
+	check(t, os.WriteFile(filepath.Join(c.dir, "loaded"), nil, 0o644))
+	c.await("Started benchmark mine")
+	waitFor(t, func() bool { return exists(filepath.Join(c.dir, "running")) })
+	time.Sleep(200 * time.Millisecond)
+	check(t, os.WriteFile(filepath.Join(c.dir, "ran"), nil, 0o644))
+	c.expect(3, "exit code 3")
+	if strings.Contains(c.log.String(), "words for cat") {
+		t.Error("the workload has read stdin")
+	}
+	c.complete("curated", "mine")
+	meta, err := c.recorded("curated", "mine").Meta("tick")
+	check(t, err)
+	for _, text := range []string{"workload: mine\n", "file: config.yaml", "hooks: [tick]", "transparent_hugepages: no_change"} {
+		if !strings.Contains(meta.Config, text) {
+			t.Errorf("the configuration lacks %q:\n%s", text, meta.Config)
+		}
+	}
+}
+
+// TestENDStopsAtEachStage: in order, with exit code 0, and with a collection.
+func TestENDStopsAtEachStage(t *testing.T) {
+	for _, c := range []struct{ name, tracer, until string }{
+		{"while probes are attached", tracer + " -slow 1s", ""},
+		{"in the load", tracer, "loading"},
+		{"in the run", tracer, "running"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := prepareCollection(t, c.tracer, waits)
+			if c.until == "running" {
+				check(t, os.WriteFile(filepath.Join(run.dir, "loaded"), nil, 0o644))
+			}
+			check(t, run.cmd.Start())
+			run.watch()
+			if c.until != "" {
+				waitFor(t, func() bool { return exists(filepath.Join(run.dir, c.until)) })
+			}
+			run.typeText("END\n")
+			run.expect(0)
+			run.complete("curated", "mine")
+			if started := strings.Contains(run.stdout.String(), "Started benchmark"); started != (c.until == "running") {
+				t.Errorf("said to have started: %v", started)
+			}
+		})
+	}
+}
+
+func TestSignalsStopACollectionAtEachStage(t *testing.T) {
+	for _, c := range []struct {
+		name, tracer, until string
+		sig                 syscall.Signal
+		code                int
+		complete            bool
+	}{
+		{"while probes are attached", "touch $0.here; " + tracer + " -slow 60s", "ktrace.here", syscall.SIGTERM, 143, false},
+		{"in the load", tracer, "loading", syscall.SIGINT, 130, true},
+		{"in the run", tracer, "running", syscall.SIGTERM, 143, true},
+		{"hung up", tracer, "running", syscall.SIGHUP, 129, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := prepareCollection(t, c.tracer, waits)
+			if c.until == "running" {
+				check(t, os.WriteFile(filepath.Join(run.dir, "loaded"), nil, 0o644))
+			}
+			check(t, run.cmd.Start())
+			run.watch()
+			waitFor(t, func() bool { return exists(filepath.Join(run.dir, c.until)) })
+			if !c.complete {
+				time.Sleep(300 * time.Millisecond) // until the session waits for the tracer
+			}
+			check(t, run.cmd.Process.Signal(c.sig))
+			run.expect(c.code)
+			if c.complete {
+				run.complete("curated", "mine")
+			} else {
+				run.nothing()
+			}
+		})
+	}
+}
+
+// TestSignalsWhileTheTracerDoesNotStop: one is patience, two are not.
+func TestSignalsWhileTheTracerDoesNotStop(t *testing.T) {
+	c := collecting(t, tracer+" -stubborn", "faux")
+	c.await("Started benchmark faux")
+	c.typeText("END\n")
+	time.Sleep(300 * time.Millisecond)
+	for range 2 {
+		check(t, c.cmd.Process.Signal(syscall.SIGINT))
+		time.Sleep(100 * time.Millisecond)
+	}
+	c.expect(130, "kbench: aborted by signal 2")
+}
+
+// TestCollectionThatFailsEnds: whatever fails, it is said, and nothing waits for
+// ever.
+func TestCollectionThatFailsEnds(t *testing.T) {
+	const served = "doc: x\nservices: [{name: s, command: [sh, -c, 'echo I cannot; %s'], ready: {command: [false], timeout: 1s}}]\nphases: [{name: run, command: [true]}]\n"
+	for _, c := range []struct {
+		name, tracer, benchmark string
+		args                    []string
+		code                    int
+		text                    string
+		recorded                bool
+	}{
+		{"a server ends", tracer, fmt.Sprintf(served, "exit 1"), nil, 125, "I cannot", true},
+		{"a server is never ready", tracer, fmt.Sprintf(served, "sleep 100"), nil, 125, "not ready after 1s", true},
+		{"a client fails", tracer, "doc: x\nphases: [{name: run, command: [sh, -c, exit 7]}]\n", nil, 7, "exit code 7", true},
+		{"a client is not there", tracer, "doc: x\nneeds: [{program: no-such, install: get it}]\nphases: [{name: run, command: [no-such]}]\n", nil, 127, "kbench: hint: get it", false},
+		{"a hook cannot be attached", "echo ktrace: attach tick: no way >&2; exit 1", "faux", nil, 125, "ktrace: attach tick: no way\nkbench: ktrace failed, exit code 1\nkbench: hint: see what ktrace says\n", false},
+		{"the tracer dies", "TRACER -cut $0.cut & touch $0.cut; wait $!; exit 9", "doc: x\nphases: [{name: run, command: [sleep, '1']}]\n", nil, 125, "ktrace failed, exit code 9", true},
+		{"the tracer is deaf", tracer + " -deaf", "faux", nil, 125, "the tracer cannot be stopped from here", false},
+		{"there is no tracer", "", "faux", nil, 125, "kbench: ktrace: found neither beside kbench nor in PATH\nkbench: hint: make build", false},
+		{"a prefix leads elsewhere", tracer, "faux", []string{"-p", "../up"}, 2, `prefix "../up"`, false},
+		{"a prefix is a path", tracer, "faux", []string{"-p", "a/b"}, 2, `prefix "a/b"`, false},
+		{"a benchmark is unknown", tracer, "faux", []string{"-b", "radis"}, 2, "kbench: unknown benchmark \"radis\"\nkbench: hint: did you mean redis?\n", false},
+		{"a benchmark is misspelt", tracer, "foux", nil, 2, "config.yaml:2: unknown benchmark \"foux\"\nkbench: hint: did you mean faux?\n", false},
+		{"a file is not there", tracer, "faux", []string{"-c", "none.yaml"}, 2, "none.yaml: no such file", false},
+		{"a word too many", tracer, "faux", []string{"dump"}, 2, `unexpected argument "dump"`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := collecting(t, c.tracer, c.benchmark, c.args...)
+			run.expect(c.code, c.text)
+			if strings.Contains(run.log.String(), "kparquet: ") && !c.recorded {
+				t.Errorf("kparquet complains of what it was not given:\n%s", run.log.String())
+			}
+			if !c.recorded {
+				run.nothing()
+			} else {
+				run.recorded("curated", "mine")
+			}
+			if left, _ := filepath.Glob(run.dir + "/state/*.journal"); left != nil {
+				t.Errorf("journals left: %q", left)
+			}
+		})
+	}
+}
+
+// TestRecorderThatDiesEndsTheCollection: as on a full disk, with and without
+// rows that come all the time.
+func TestRecorderThatDiesEndsTheCollection(t *testing.T) {
+	for name, tracer := range map[string]string{"many rows": tracer + " -frames 200000", "few rows": tracer} {
+		t.Run(name, func(t *testing.T) {
+			c := prepareCollection(t, tracer, "faux")
+			// 1.5 KiB are enough for a journal, not for a table.
+			c.cmd.Args = append([]string{"sh", "-c", `ulimit -f 3; trap "" XFSZ; exec "$@"`, "sh"}, append([]string{kbenchPath}, c.cmd.Args[1:]...)...)
+			c.cmd.Path = "/bin/sh"
+			check(t, c.cmd.Start())
+			c.watch()
+			c.expect(125, "file too large", "kbench: kparquet failed, exit code 1")
+		})
+	}
+	t.Run("no rows", func(t *testing.T) {
+		c := prepareCollection(t, tracer, "faux")
+		check(t, os.Remove(filepath.Join(c.dir, "kparquet")))
+		check(t, os.WriteFile(filepath.Join(c.dir, "kparquet"), []byte("#!/bin/sh\nhead -c 10 > /dev/null\necho kparquet: no >&2; exit 1\n"), 0o755))
+		config := filepath.Join(c.dir, "config.yaml")
+		check(t, os.WriteFile(config, []byte(strings.Replace(contents(t, config), "[tick]", "[]", 1)), 0o644))
+		check(t, c.cmd.Start())
+		c.watch()
+		c.expect(125, "kparquet: no\n", "kbench: kparquet failed, exit code 1")
+	})
+}
+
+func TestEmptyListOfHooksMakesABaseline(t *testing.T) {
+	c := prepareCollection(t, "echo it was started >&2; exit 1", "doc: x\nphases: [{name: run, command: [true]}]\n")
+	config := filepath.Join(c.dir, "config.yaml")
+	check(t, os.WriteFile(config, []byte(strings.Replace(contents(t, config), "[tick]", "[]", 1)), 0o644))
+	check(t, c.cmd.Start())
+	c.watch()
+	c.expect(0)
+	c.complete("baseline", "mine")
+}
+
+// TestKilledCollectionLeavesNoProcess: what was recorded can be read.
+func TestKilledCollectionLeavesNoProcess(t *testing.T) {
+	c := collecting(t, "echo $$ > $0.pid; exec TRACER", waits)
+	check(t, os.WriteFile(filepath.Join(c.dir, "loaded"), nil, 0o644))
+	c.await("Started benchmark mine")
+	time.Sleep(1500 * time.Millisecond) // a part is on disk
+	check(t, c.cmd.Process.Kill())
+	pid := strings.TrimSpace(contents(t, filepath.Join(c.dir, "ktrace.pid")))
+	waitFor(t, func() bool {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
+	waitFor(t, func() bool {
+		temporary, _ := filepath.Glob(c.dir + "/data/.*.tmp")
+		all, err := dataset.List(filepath.Join(c.dir, "data"))
+		return err == nil && temporary == nil && len(all) == 1
+	})
+}
