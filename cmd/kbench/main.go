@@ -34,7 +34,7 @@ func main() {
 			"   ktrace | kbench run redis --set record_count=10000 | kparquet -o data/\n\n" +
 			"Exit code: that of the job (128 + n when signal n killed it), 126 not executable, 127 not found,\n" +
 			"125 when kbench itself fails, 124 when the time was over, 2 for a wrong call.",
-		Commands: []*cli.Command{execCommand(), runCommand(), collectCommand(), listCommand(), showCommand(), installCommand(), restoreCommand(), ycsbCommand()},
+		Commands: []*cli.Command{execCommand(), runCommand(), collectCommand(), sweepCommand(), listCommand(), showCommand(), installCommand(), restoreCommand(), ycsbCommand()},
 	})
 }
 
