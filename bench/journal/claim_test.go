@@ -178,6 +178,7 @@ func TestSettingsThatExcludeEachOtherComeBack(t *testing.T) {
 			if text != "0\n" {
 				_ = os.WriteFile(file, []byte(text), 0)
 			}
+			delete(m.before, file)
 		}
 	})
 	for _, now := range []struct{ file, value string }{{ratio, "20"}, {bytes, "400000000"}} {

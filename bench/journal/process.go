@@ -158,6 +158,7 @@ func end(run *history) Report {
 		case len(alive) == 0, late > killWait:
 			return h.report(asked, alive)
 		}
+		first := len(asked) == 0
 		for _, p := range alive {
 			sig := unix.SIGTERM
 			if late > 0 {
@@ -168,7 +169,9 @@ func end(run *history) Report {
 				asked[p.id()] = sig
 			}
 		}
-		step("asked")
+		if first {
+			step("asked")
+		}
 	}
 }
 
