@@ -12,7 +12,7 @@ type markerRow struct {
 	Phase     string `col:"phase" doc:"part of the workload that it happened in, or the service that it happened to"`
 	Iteration int64  `col:"iteration" doc:"repetition of the workload, from 0; negative ones are warm-ups"`
 	ExitCode  int64  `col:"exit_code" doc:"how what ended did so, as a shell gives it (128 + n: killed by signal n); -1 where nothing ended"`
-	Attrs     string `col:"attrs" doc:"more facts, as a JSON object: pid of the process"`
+	Attrs     string `col:"attrs" doc:"more facts, as a JSON object: pid of the process, counts of the loops around the phase"`
 }
 
 // resultRow is a row of the table result.

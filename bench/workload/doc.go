@@ -67,7 +67,7 @@
 // own, repeat times, with the count from 0 under the name of as. A phase whose
 // if comes out empty, "false" or "0" is left out. setup marks preparation:
 // the workload counts as started when its first other phase has. Each phase
-// is framed by markers. quiet keeps its output from being shown. expect are
+// is framed by markers, whose attrs have the counts of the loops around it. quiet keeps its output from being shown. expect are
 // regular expressions that its output must match; ^ and $ are those of a line. A
 // phase that ends with another code than 0, or one of accept, ends the run.
 //

@@ -52,8 +52,8 @@ func (r *run) pause(ctx context.Context, s scope, p *Phase, setup bool) error {
 	if d > 0 {
 		over = time.After(d)
 	}
-	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1})
-	defer r.mark(bench.Mark{Name: "end", Phase: p.Name})
+	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1, Attrs: s.attrs(0)})
+	defer r.mark(bench.Mark{Name: "end", Phase: p.Name, Attrs: s.attrs(0)})
 	typed := r.job.listen()
 	if !setup {
 		r.rec.Started()

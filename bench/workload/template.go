@@ -22,6 +22,36 @@ func (s scope) with(name string, value any) scope {
 	return inner
 }
 
+// loops is the name under which a scope has its loops' counts. No template can
+// say it.
+const loops = "loop counts"
+
+// turn returns the scope of a loop's turn; without a name it is not told apart.
+func (s scope) turn(name string, i int) scope {
+	if name == "" {
+		return s
+	}
+	counts, _ := s[loops].(map[string]any)
+	counts = maps.Clone(counts)
+	if counts == nil {
+		counts = map[string]any{}
+	}
+	counts[name] = i
+	return s.with(name, i).with(loops, counts)
+}
+
+// attrs are facts for a marker: the counts of the loops around it, and pid
+// unless it is 0.
+func (s scope) attrs(pid int) map[string]any {
+	counts, _ := s[loops].(map[string]any)
+	attrs := map[string]any{}
+	maps.Copy(attrs, counts)
+	if pid != 0 {
+		attrs["pid"] = pid
+	}
+	return attrs
+}
+
 var functions = template.FuncMap{
 	"add": func(a, b any) (int64, error) { return arithmetic(a, b, func(x, y int64) int64 { return x + y }) },
 	"mul": func(a, b any) (int64, error) { return arithmetic(a, b, func(x, y int64) int64 { return x * y }) },
