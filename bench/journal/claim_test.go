@@ -26,10 +26,10 @@ func TestTheSecondRunFailsAtOnceAndNamesTheFirst(t *testing.T) {
 	}
 	defer j.Close()
 	// The same value by another name, and a file that nobody has.
-	set := knob.Set{{Name: "vm.dirty_expire_centisecs", Value: "3001"}, {Name: "vm.swappiness", Value: strings.TrimSpace(raw(t, files["swappiness"]))}}
+	set := knob.Set{{Name: "vm.dirty_expire_centisecs", Value: "3001"}, {Name: "/proc/sys/vm/extfrag_threshold", Value: strings.TrimSpace(raw(t, files["vm.extfrag_threshold"]))}}
 	values, err := set.Apply(context.Background(), j, 0)
 	var busy *BusyError
-	if !errors.As(err, &busy) || busy.Error() != "/proc/sys/vm/swappiness is in use by a run (pid "+strconv.Itoa(first.Process.Pid)+")" || values != nil {
+	if !errors.As(err, &busy) || busy.Error() != "/proc/sys/vm/extfrag_threshold is in use by a run (pid "+strconv.Itoa(first.Process.Pid)+")" || values != nil {
 		t.Fatalf("%v, the error is %v", values, err)
 	}
 	// Nothing was taken: a third run may have what the second wanted beside it.
@@ -57,16 +57,16 @@ func TestTheSecondRunWaitsAndSeesTheMachinesOwnValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(300*time.Millisecond, func() { m.kill(first) })
-	set := knob.Set{{Name: "swappiness", Value: strings.TrimSpace(raw(t, files["swappiness"]))}} // the first one's
+	set := knob.Set{{Name: "vm.extfrag_threshold", Value: strings.TrimSpace(raw(t, files["vm.extfrag_threshold"]))}} // the first one's
 	values, err := set.Apply(context.Background(), j, 20*time.Second)
-	before := strings.TrimSpace(m.before[files["swappiness"]])
+	before := strings.TrimSpace(m.before[files["vm.extfrag_threshold"]])
 	if err != nil || values[0].Before != before || values[0].During != set[0].Value {
 		t.Fatalf("%v, the error is %v", values, err)
 	}
-	if !strings.Contains(log.String(), "waiting: /proc/sys/vm/swappiness is in use by a run") {
+	if !strings.Contains(log.String(), "waiting: /proc/sys/vm/extfrag_threshold is in use by a run") {
 		t.Errorf("the log says %s", &log)
 	}
-	if now := strings.TrimSpace(raw(t, files["swappiness"])); now != set[0].Value {
+	if now := strings.TrimSpace(raw(t, files["vm.extfrag_threshold"])); now != set[0].Value {
 		t.Errorf("during the second it is %s", now)
 	}
 	if err := j.Close().Err(); err != nil {
@@ -86,13 +86,13 @@ func TestWaitingEndsInTimeOrWhenTold(t *testing.T) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err = j.Claim(ctx, 300*time.Millisecond, files["swappiness"])
+	err = j.Claim(ctx, 300*time.Millisecond, files["vm.extfrag_threshold"])
 	if took := time.Since(begin); !errors.As(err, new(*BusyError)) || ctx.Err() != nil || took < 300*time.Millisecond {
 		t.Errorf("after %s: %v", took, err)
 	}
 	ctx, cancel = context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)
-	if err := j.Claim(ctx, time.Hour, files["swappiness"]); !errors.Is(err, context.Canceled) {
+	if err := j.Claim(ctx, time.Hour, files["vm.extfrag_threshold"]); !errors.Is(err, context.Canceled) {
 		t.Errorf("told to end: %v", err)
 	}
 }
@@ -118,10 +118,10 @@ func TestOneAtATimeLooksAtTheJournals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Claim(context.Background(), 0, files["swappiness"]); err != nil {
+	if err := j.Claim(context.Background(), 0, files["vm.extfrag_threshold"]); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"stopped", "put back swappiness", "removed", "created", "begun", "claimed"} {
+	for _, name := range []string{"stopped", "put back vm.extfrag_threshold", "removed", "created", "begun", "claimed"} {
 		if !slices.Contains(busy, name) {
 			t.Errorf("no other waits at %q; free: %q", name, free)
 		}
@@ -143,7 +143,7 @@ func TestOneAtATimeLooksAtTheJournals(t *testing.T) {
 // value for the machine's.
 func TestManyRunsTakeTurns(t *testing.T) {
 	m := theMachine(t)
-	before := strings.TrimSpace(m.before[files["swappiness"]])
+	before := strings.TrimSpace(m.before[files["vm.extfrag_threshold"]])
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -153,7 +153,7 @@ func TestManyRunsTakeTurns(t *testing.T) {
 				return
 			}
 			value := strconv.Itoa(80 + i/2)
-			values, err := knob.Set{{Name: "swappiness", Value: value}}.Apply(context.Background(), j, time.Minute)
+			values, err := knob.Set{{Name: "vm.extfrag_threshold", Value: value}}.Apply(context.Background(), j, time.Minute)
 			if err != nil || values[0].Before != before || values[0].During != value {
 				t.Errorf("%v %v", values, err)
 			}

@@ -20,7 +20,7 @@ func TestATornLastLineIsAnActThatNeverHappened(t *testing.T) {
 	m := theMachine(t)
 	m.kill(m.stay("SERVICES=:"))
 	whole := raw(t, m.journals()[0])
-	torn := `{"knob":{"name":"swappiness","file":"/proc/sys/vm/swappiness","old":"99","new":"98"}}`
+	torn := `{"knob":{"name":"vm.extfrag_threshold","file":"/proc/sys/vm/extfrag_threshold","old":"99","new":"98"}}`
 	if h, err := parse([]byte(whole + torn)); err != nil || len(h.changes) != len(files) {
 		t.Errorf("%v", err)
 	}
@@ -54,13 +54,13 @@ func TestADamagedJournalIsKeptAndNamed(t *testing.T) {
 			m := theMachine(t)
 			m.kill(m.stay("SERVICES=:"))
 			whole := raw(t, m.journals()[0])
-			during := raw(t, files["swappiness"])
+			during := raw(t, files["vm.extfrag_threshold"])
 			m.edit(damage[0], damage[1])
 			report := m.restore()
 			if err := report.Err(); err == nil || !strings.Contains(err.Error(), m.journals()[0]+": journal: not undone: read: line ") {
 				t.Errorf("the error is %v", err)
 			}
-			if raw(t, files["swappiness"]) != during {
+			if raw(t, files["vm.extfrag_threshold"]) != during {
 				t.Error("a knob was put back")
 			}
 			if err := os.WriteFile(m.journals()[0], []byte(whole), 0o600); err != nil {
@@ -130,7 +130,7 @@ func TestAFullDiskLeavesTheKnobAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := files["swappiness"]
+	file := files["vm.extfrag_threshold"]
 	if err := j.Claim(context.Background(), 0, file); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestKilledAtAnyStepEverythingComesBack(t *testing.T) {
 	steps := m.steps("run", "SERVICES="+services)
 	m.asBefore("a run that ended well")
 	for _, want := range []string{"created", "begun", "claimed", "recorded", "written", "started", "served", "ended",
-		"asked", "stopped", "put back swappiness", "removed"} {
+		"asked", "stopped", "put back vm.extfrag_threshold", "removed"} {
 		if !slices.Contains(steps, want) {
 			t.Errorf("no step %q in %q", want, steps)
 		}
@@ -76,7 +76,7 @@ func TestTheNextRunUndoesWhatADeadOneLeftAndSaysSo(t *testing.T) {
 	}
 	m.asBefore("the next run")
 	for _, want := range []string{
-		`(?m)^a run \(pid \d+\): knob swappiness \(/proc/sys/vm/swappiness\): put back: \d+, was \d+ during the run$`,
+		`(?m)^a run \(pid \d+\): knob vm.extfrag_threshold \(/proc/sys/vm/extfrag_threshold\): put back: \d+, was \d+ during the run$`,
 		`(?m)^a run \(pid \d+\): process exec sleep 1000 \(pid \d+\): ended$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(log.String()) {
@@ -88,8 +88,8 @@ func TestTheNextRunUndoesWhatADeadOneLeftAndSaysSo(t *testing.T) {
 func TestALiveRunIsLeftAloneAndNamed(t *testing.T) {
 	m := theMachine(t)
 	live := m.stay("SERVICES=exec sleep 1000")
-	during := raw(t, files["swappiness"])
-	if during == m.before[files["swappiness"]] {
+	during := raw(t, files["vm.extfrag_threshold"])
+	if during == m.before[files["vm.extfrag_threshold"]] {
 		t.Fatal("the run has not set its knobs")
 	}
 	report := m.restore()
@@ -101,7 +101,7 @@ func TestALiveRunIsLeftAloneAndNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	if raw(t, files["swappiness"]) != during || len(m.tagged()) < 2 || len(m.journals()) != 1 {
+	if raw(t, files["vm.extfrag_threshold"]) != during || len(m.tagged()) < 2 || len(m.journals()) != 1 {
 		t.Error("the live run was undone")
 	}
 	m.kill(live)
@@ -112,7 +112,7 @@ func TestALiveRunIsLeftAloneAndNamed(t *testing.T) {
 func TestAKnobThatSomebodyElseChangedIsLeft(t *testing.T) {
 	m := theMachine(t)
 	m.kill(m.stay("SERVICES=:"))
-	file := files["swappiness"]
+	file := files["vm.extfrag_threshold"]
 	if err := os.WriteFile(file, []byte("33"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestAKnobThatSomebodyElseChangedIsLeft(t *testing.T) {
 	if now := raw(t, file); now != "33\n" {
 		t.Errorf("it is %q", now)
 	}
-	if err := report.Err(); err == nil || !strings.Contains(err.Error(), "knob swappiness") || strings.Contains(err.Error(), "overcommit") {
+	if err := report.Err(); err == nil || !strings.Contains(err.Error(), "knob vm.extfrag_threshold") || strings.Contains(err.Error(), "overcommit") {
 		t.Errorf("the error is %v", err)
 	}
 	if err := os.WriteFile(file, []byte(m.before[file]), 0); err != nil {
@@ -146,13 +146,13 @@ func (m *machine) edit(pattern, with string) {
 func TestAnotherBootsJournalChangesNothing(t *testing.T) {
 	m := theMachine(t)
 	m.kill(m.stay("SERVICES=exec sleep 1000"))
-	during := raw(t, files["swappiness"])
+	during := raw(t, files["vm.extfrag_threshold"])
 	m.edit(`"boot_id":"[^"]*"`, `"boot_id":"0f"`)
 	report := m.restore()
 	if len(report) != 1 || report[0].Verdict != Stale || report.Err() != nil {
 		t.Errorf("%v", report)
 	}
-	if raw(t, files["swappiness"]) != during || len(m.tagged()) == 0 {
+	if raw(t, files["vm.extfrag_threshold"]) != during || len(m.tagged()) == 0 {
 		t.Error("something was undone")
 	}
 	if len(m.journals()) != 0 {
@@ -166,7 +166,7 @@ func getStuck(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = knob.Set{{Name: "swappiness", Value: os.Getenv("VALUE")}}.Apply(context.Background(), j, 0)
+	_, err = knob.Set{{Name: "vm.extfrag_threshold", Value: os.Getenv("VALUE")}}.Apply(context.Background(), j, 0)
 	err = errors.Join(err, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""),
 		unix.Mount("", "/proc/sys", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
@@ -182,10 +182,10 @@ func getStuck(dir string) error {
 
 func TestWhatCannotBePutBackStaysForTheNextTry(t *testing.T) {
 	m := theMachine(t)
-	cmd := m.helper("stuck", "VALUE="+other("swappiness", m.before[files["swappiness"]]))
+	cmd := m.helper("stuck", "VALUE="+other("vm.extfrag_threshold", m.before[files["vm.extfrag_threshold"]]))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
-	want := `(?m)^close: a run .*knob swappiness .*: not undone: .*read-only file system$(?s).*^restore: a run .*: put back: `
+	want := `(?m)^close: a run .*knob vm.extfrag_threshold .*: not undone: .*read-only file system$(?s).*^restore: a run .*: put back: `
 	if err != nil || !regexp.MustCompile(want).Match(out) {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -199,7 +199,7 @@ func TestAFileThatIsNotClaimedIsNotChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if err := j.Change(knob.Change{Name: "x", File: files["swappiness"], Old: "60", New: "61"}); err == nil {
+	if err := j.Change(knob.Change{Name: "x", File: files["vm.extfrag_threshold"], Old: "60", New: "61"}); err == nil {
 		t.Error("it was changed")
 	}
 	if j.Service(1<<22+1, "nobody") == nil {

@@ -100,12 +100,15 @@ type machine struct {
 	knobs  string
 }
 
+// Settings that no other test touches.
 var files = map[string]string{
-	"swappiness":                   "/proc/sys/vm/swappiness",
-	"overcommit_memory":            "/proc/sys/vm/overcommit_memory",
-	"khugepaged_scan_sleep_millis": "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs",
+	"vm.extfrag_threshold":         "/proc/sys/vm/extfrag_threshold",
+	"vm.watermark_boost_factor":    "/proc/sys/vm/watermark_boost_factor",
+	khugepaged:                     khugepaged,
 	"transparent_hugepages_defrag": "/sys/kernel/mm/transparent_hugepage/defrag",
 }
+
+const khugepaged = "/sys/kernel/mm/transparent_hugepage/khugepaged/alloc_sleep_millisecs"
 
 // theMachine chooses values that differ from the present ones, and sees to it
 // that all is as it was after the test, whatever the code does.
@@ -138,12 +141,9 @@ func theMachine(t *testing.T) *machine {
 // other is a harmless value that is not the present one.
 func other(name, now string) string {
 	values := map[string][]string{
-		"swappiness": {"61", "62"}, "khugepaged_scan_sleep_millis": {"10001", "10002"},
-		"overcommit_memory": {"always_check", "never_check"}, "transparent_hugepages_defrag": {"[defer+madvise]", "[madvise]"},
+		"vm.extfrag_threshold": {"501", "502"}, "vm.watermark_boost_factor": {"15001", "15002"},
+		khugepaged: {"60001", "60002"}, "transparent_hugepages_defrag": {"[defer+madvise]", "[madvise]"},
 	}[name]
-	if name == "overcommit_memory" { // strict accounting could starve the machine
-		return map[string]string{"0\n": "never_check"}[now] + map[string]string{"1\n": "heuristic", "2\n": "never_check"}[now]
-	}
 	i := slices.IndexFunc(values, func(v string) bool { return !strings.Contains(now, v) })
 	return strings.Trim(values[i], "[]")
 }

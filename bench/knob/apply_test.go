@@ -54,39 +54,40 @@ func apply(t *testing.T, dir string, words ...string) (*journal.Journal, knob.Va
 	return j, values, err
 }
 
-// Huge pages themselves are set to what they are: other tests count on them.
+// Huge pages and overcommit are set to what they are: other tests count on them.
 func TestValuesBeforeAndDuringAreTheKernelsInTheUsersWords(t *testing.T) {
-	for file, value := range map[string]string{shmem: "never", overcommit: "0", swappiness: "60"} {
+	for file, value := range map[string]string{shmem: "never", threshold: "500"} {
 		keep(t, file)
 		if err := knob.Write(file, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	show := func() string { return raw(t, shmem) + "; " + raw(t, overcommit) + " " + raw(t, swappiness) }
+	show := func() string { return raw(t, shmem) + "; " + raw(t, threshold) }
 	before := show()
 	_, pages, _ := strings.Cut(raw(t, "/sys/kernel/mm/transparent_hugepage/enabled"), "[")
 	pages, _, _ = strings.Cut(pages, "]")
+	memory := map[string]string{"0": "heuristic", "1": "never_check", "2": "always_check"}[raw(t, overcommit)]
 	rmem := raw(t, "/proc/sys/net/ipv4/tcp_rmem")
 	spaced := strings.Join(strings.Fields(rmem), " ")
 	dir := t.TempDir()
 	j, values, err := apply(t, dir, "transparent_hugepages_defrag=no_change", "transparent_hugepages="+pages, shmem+"=advise",
-		"overcommit_memory=never_check", "vm.swappiness=0x20", "net.ipv4.tcp_rmem="+spaced)
+		"overcommit_memory="+memory, "vm.extfrag_threshold=0x20", "net.ipv4.tcp_rmem="+spaced)
 	want := fmt.Sprintf(`{"transparent_hugepages":{"before":"%[1]s","during":"%[1]s"},`+
 		`"%[2]s":{"before":"never","during":"advise"},`+
-		`"overcommit_memory":{"before":"heuristic","during":"never_check"},`+
-		`"vm.swappiness":{"before":"60","during":"32"},`+
-		`"net.ipv4.tcp_rmem":{"before":"%[3]s","during":"%[3]s"}}`, pages, shmem, spaced)
+		`"overcommit_memory":{"before":"%[4]s","during":"%[4]s"},`+
+		`"vm.extfrag_threshold":{"before":"500","during":"32"},`+
+		`"net.ipv4.tcp_rmem":{"before":"%[3]s","during":"%[3]s"}}`, pages, shmem, spaced, memory)
 	if err != nil || values.String() != want {
 		t.Errorf("%v\n%s, want\n%s", err, values, want)
 	}
-	if got := show(); got != "always within_size [advise] never deny force; 1 32" {
+	if got := show(); got != "always within_size [advise] never deny force; 32" {
 		t.Errorf("during: %s", got)
 	}
 	found, _ := filepath.Glob(dir + "/*.journal")
-	if text := raw(t, found[0]); strings.Count(text, `{"knob":`) != 3 {
-		t.Errorf("not three have changed:\n%s", text)
+	if text := raw(t, found[0]); strings.Count(text, `{"knob":`) != 2 {
+		t.Errorf("not two have changed:\n%s", text)
 	}
-	if report := j.Close(); report.Err() != nil || len(report) != 3 {
+	if report := j.Close(); report.Err() != nil || len(report) != 2 {
 		t.Errorf("%v", report)
 	}
 	if got := show(); got != before {
@@ -97,7 +98,7 @@ func TestValuesBeforeAndDuringAreTheKernelsInTheUsersWords(t *testing.T) {
 const (
 	shmem      = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 	overcommit = "/proc/sys/vm/overcommit_memory"
-	swappiness = "/proc/sys/vm/swappiness"
+	threshold  = "/proc/sys/vm/extfrag_threshold"
 )
 
 func TestAValueThatTheKernelRefusesOrChangesIsAnErrorAndComesBack(t *testing.T) {
@@ -111,10 +112,10 @@ func TestAValueThatTheKernelRefusesOrChangesIsAnErrorAndComesBack(t *testing.T) 
 			file = overcommit
 		}
 		keep(t, file)
-		keep(t, swappiness)
-		before := raw(t, file) + raw(t, swappiness)
+		keep(t, threshold)
+		before := raw(t, file) + raw(t, threshold)
 		old := raw(t, file)
-		j, values, err := apply(t, t.TempDir(), "swappiness=77", word, "vm.dirty_ratio=33")
+		j, values, err := apply(t, t.TempDir(), "vm.extfrag_threshold=477", word, "vm.page-cluster=4")
 		if err == nil || !strings.Contains(err.Error(), says) || len(values) != 1 {
 			t.Errorf("%s: %v, the error is %v", word, values, err)
 		}
@@ -124,7 +125,7 @@ func TestAValueThatTheKernelRefusesOrChangesIsAnErrorAndComesBack(t *testing.T) 
 		if err := j.Close().Err(); err != nil {
 			t.Error(err)
 		}
-		if now := raw(t, file) + raw(t, swappiness); now != before {
+		if now := raw(t, file) + raw(t, threshold); now != before {
 			t.Errorf("%s: in the end %s", word, now)
 		}
 	}
