@@ -26,7 +26,7 @@ var step = func(string) {}
 type Options struct {
 	Output      string           // the dataset's directory
 	State       string           // folder of journals; "": journal.Dir's choice
-	MaxTime     time.Duration    // no cell starts after it; 0: none
+	MaxTime     time.Duration    // no cell but the first starts after it; 0: none
 	KeepGoing   bool             // other cells run after one that failed
 	RetryFailed bool             // cells that failed before run again
 	Restart     bool             // all cells run again; collections that are there stay
@@ -278,7 +278,7 @@ func (r *runner) cellAfterCell(ctx context.Context) error {
 		}
 	}
 	for i, c := range due {
-		if r.stopped() || r.MaxTime > 0 && time.Since(r.started) >= r.MaxTime {
+		if r.stopped() || i > 0 && r.MaxTime > 0 && time.Since(r.started) >= r.MaxTime {
 			return nil
 		}
 		e, err := r.cell(ctx, c, due[i:])
