@@ -29,7 +29,8 @@ build: go page_fault ## build the four commands into bin/ (needs Go and g++)
 
 # Without libc: bench/faults/page_fault.c says why.
 page_fault: bench/faults/page_fault.c
-	gcc -O2 -Wall -static -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables -s -Wl,-z,noseparate-code -o $@ $<
+	gcc -O2 -Wall -static -nostdlib -fno-stack-protector -fno-asynchronous-unwind-tables -s -Wl,-z,noseparate-code -o $@.new $<
+	@mv $@.new $@
 
 # One line, and at once, where neither root nor sudo is to be had.
 .PHONY: root
@@ -102,6 +103,18 @@ $(VENV)/ready: | packages
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet msgpack numpy polars pyarrow
 	touch $@
+
+# The polars of the notebooks' time: 2.0 has taken away what they call.
+NOTEBOOK := .venv-notebook
+
+$(NOTEBOOK)/ready: | packages
+	python3 -m venv $(NOTEBOOK)
+	$(NOTEBOOK)/bin/pip install --quiet polars==1.31.0 ipython pexpect pyarrow matplotlib plotnine numpy
+	touch $@
+
+.PHONY: notebook
+notebook: root build $(NOTEBOOK)/ready ## run a notebook of KernMLOps' users (or what KERMIT_NOTEBOOK_TOOL names)
+	internal/notebook/test $(NOTEBOOK)/bin/python
 
 .PHONY: clean
 clean: ## remove what was built

@@ -17,7 +17,7 @@ export KERNMLOPS_CONFIG_FILE COLLECTION_PREFIX CONTAINER_CMD
 
 # As in KernMLOps' container everything runs as root, but nothing asks for a
 # password: who reads the output could not answer.
-AS_ROOT := $(SUDO:%=% -n --)
+AS_ROOT := $(SUDO:%=% -n -- env KBENCH_DIR="$$KBENCH_DIR")
 
 COLLECTOR := $(addprefix $(BIN)/,ktrace kbench kparquet)
 

@@ -41,6 +41,7 @@ func collectCommand() *cli.Command {
 			&cli.StringFlag{Name: "config-file", Aliases: []string{"c"}, Usage: "`FILE` that says what to collect", Value: "defaults.yaml"},
 			&cli.StringFlag{Name: "benchmark", Aliases: []string{"b"}, Usage: "run the benchmark `NAME`", DefaultText: "what the file says"},
 			&cli.StringFlag{Name: "collection-prefix", Aliases: []string{"p"}, Usage: "start the collection's id with `PREFIX`"},
+			benchmarkDirFlag(),
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say on stdout what KernMLOps says"},
 			stateFlag(),
 		},
@@ -64,7 +65,9 @@ func collectData(c *cli.Context) error {
 		return explainCollect(collect.CodeWrong, err)
 	}
 	plan.Prefix, plan.State = c.String("collection-prefix"), c.String("state")
-	if plan.BenchmarkDir == "" {
+	if dir := c.String("benchmark-dir"); c.IsSet("benchmark-dir") && dir != "" {
+		plan.BenchmarkDir = dir
+	} else if plan.BenchmarkDir == "" {
 		plan.BenchmarkDir = callersBenchmarkDir()
 	}
 	runtime.GOMAXPROCS(1) // as for a session of its own: there is one stream to copy

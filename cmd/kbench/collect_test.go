@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/kermit-trace/kermit/dataset"
+	scripts "github.com/kermit-trace/kermit/internal/script"
 )
 
 // collection is kbench collect, running, between a tracer that can misbehave
@@ -177,6 +178,11 @@ phases:
   - {name: load, setup: true, command: [sh, -c, "touch AT/loading; until [ -e AT/loaded ]; do sleep 0.02; done"]}
   - {name: run, command: [sh, -c, "cat; touch AT/running; until [ -e AT/ran ]; do sleep 0.02; done; exit 3"]}
 `
+
+func TestCollectForReal(t *testing.T) {
+	t.Cleanup(scripts.Clean)
+	scripts.Run(t, "testdata/collect.txt")
+}
 
 func TestCollectSaysWhatNotebooksWaitFor(t *testing.T) {
 	c := prepareCollection(t, tracer, "faux", "-v", "-p", "night")
