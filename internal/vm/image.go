@@ -46,6 +46,7 @@ echo "ROOMS-RESULT $?"
 var applets = []string{
 	"sh", "mount", "ip", "uname", "poweroff", "cat", "cp", "grep", "sleep", "ls", "mkdir", "rm", "unshare", "kill", "mktemp", "cmp",
 	"env", "true", "false", "wc", "head", "tail", "sed", "ps", "pgrep", "id", "touch", "chmod", "rmdir", "test", "depmod", "modprobe", "mke2fs",
+	"mkswap", "swapon", "swapoff",
 }
 
 // modules that tests need, and with them come those that they depend on. Some

@@ -38,12 +38,16 @@ func addModules(root, kernel string) error {
 			continue
 		}
 		delete(files, name)
-		if err := copyFile(path, filepath.Join(to, filepath.Base(path))); err != nil {
+		module, err := readModule(path)
+		if err != nil {
+			return fmt.Errorf("read module %s: %w", path, err)
+		}
+		if err := os.WriteFile(filepath.Join(to, name+".ko"), module, 0o644); err != nil {
 			return err
 		}
-		needed, err := dependencies(path)
+		needed, err := dependencies(module)
 		if err != nil {
-			return fmt.Errorf("module %s: %w", path, err)
+			return fmt.Errorf("read dependencies of module %s: %w", path, err)
 		}
 		wanted = append(wanted, needed...)
 	}
@@ -63,17 +67,17 @@ func moduleFiles(dir string) (map[string]string, error) {
 	return files, err
 }
 
+func readModule(path string) ([]byte, error) {
+	if strings.HasSuffix(path, ".xz") {
+		return exec.Command("xz", "-dc", path).Output()
+	}
+	return os.ReadFile(path)
+}
+
 // dependencies reads the names of the modules that a module's own section says
 // it needs.
-func dependencies(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
-	if err == nil && strings.HasSuffix(path, ".xz") {
-		data, err = exec.Command("xz", "-dc", path).Output()
-	}
-	if err != nil {
-		return nil, err
-	}
-	file, err := elf.NewFile(bytes.NewReader(data))
+func dependencies(module []byte) ([]string, error) {
+	file, err := elf.NewFile(bytes.NewReader(module))
 	if err != nil {
 		return nil, err
 	}
