@@ -62,8 +62,12 @@ func (r *run) ready(ctx context.Context, v *server) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, is.within)
 	defer cancel()
+	var why error
 	for {
-		why := r.probe(asking, v, is)
+		// A question that was cut short says less than the answer before it.
+		if now := r.probe(asking, v, is); now == nil || why == nil || asking.Err() == nil {
+			why = now
+		}
 		select { // a service that has ended is not ready, whoever answers
 		case <-v.gone:
 			return fmt.Errorf("ended by itself, exit code %d", v.code)

@@ -4,8 +4,10 @@ package workload
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestResultsAreReadFromTheOutput(t *testing.T) {
@@ -65,5 +67,36 @@ func TestWhatATerminalWouldObeyIsNotShown(t *testing.T) {
 	}
 	if many := lastLines([]byte(strings.Repeat("line\n", 100))); strings.Count(many, "line") != tailLines {
 		t.Errorf("of 100 lines it shows\n%s", many)
+	}
+}
+
+func TestLogBeginsAnewWhenItIsTooLarge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f, err := createLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	gone := make(chan struct{})
+	defer close(gone)
+	go boundLog(path, gone)
+	if err := f.Truncate(mostLog + 1); err != nil {
+		t.Fatal(err)
+	}
+	size := func() int64 {
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for range 1000 {
+		if size() == 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := f.WriteString("on\n"); err != nil || size() != 3 {
+		t.Errorf("then it has %d bytes, want 3: %v", size(), err)
 	}
 }
