@@ -50,7 +50,7 @@ func (f *file) checkHooks(ctx context.Context) error {
 	for _, set := range f.hooks.values {
 		for _, item := range set.at.Content {
 			if name := follow(item); !slices.Contains(known, name.Value) {
-				return f.unknown(name, "hook", known)
+				return f.unknown(name, "hook", "", known)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func (f *file) checkParam(s *subject, a axis) error {
 		for _, p := range s.Params {
 			known = append(known, p.Name)
 		}
-		return f.unknown(a.at, "parameter of "+s.Name, known)
+		return f.unknown(a.at, "parameter", s.Name, known)
 	}
 	for _, v := range a.values {
 		if _, err := p.Parse(v.text); err != nil {

@@ -169,7 +169,7 @@ func (f *file) named(root *yaml.Node) error {
 func (f *file) order(n *yaml.Node) error {
 	word, err := f.text(n, "order")
 	if err == nil && word != "random" && word != "given" {
-		err = f.unknown(n, "order", []string{"random", "given"})
+		err = f.unknown(n, "order", "", []string{"random", "given"})
 	}
 	f.given = word == "given"
 	return err

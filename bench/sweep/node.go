@@ -24,9 +24,14 @@ func (r reader) wrong(n *yaml.Node, format string, args ...any) error {
 	return &collect.Error{Path: r.path, Line: n.Line, Err: fmt.Errorf(format, args...)}
 }
 
-// unknown is the error for a word that is none of those known.
-func (r reader) unknown(n *yaml.Node, what string, known []string) error {
-	return &collect.Error{Path: r.path, Line: n.Line, Err: fmt.Errorf("unknown %s %q", what, n.Value), Given: n.Value, Known: known}
+// unknown is the error for a word, of something or "", that is none of those
+// known.
+func (r reader) unknown(n *yaml.Node, what, of string, known []string) error {
+	err := fmt.Errorf("unknown %s %q", what, n.Value)
+	if of != "" {
+		err = fmt.Errorf("%w of %s", err, of)
+	}
+	return &collect.Error{Path: r.path, Line: n.Line, Err: err, Given: n.Value, Known: known}
 }
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.*))$`)
@@ -93,7 +98,7 @@ func (r reader) mapping(n *yaml.Node, what string, take map[string]func(*yaml.No
 	for _, p := range pairs {
 		f := take[p.key.Value]
 		if f == nil {
-			return r.unknown(p.key, "key of "+what, slices.Sorted(maps.Keys(take)))
+			return r.unknown(p.key, "key", what, slices.Sorted(maps.Keys(take)))
 		}
 		if err := f(p.value); err != nil {
 			return err

@@ -62,7 +62,7 @@ func (f *file) subject(n *yaml.Node, own []axis) error {
 	var missing *workload.UnknownError
 	switch {
 	case errors.As(err, &missing):
-		return f.unknown(n, "workload", builtin())
+		return f.unknown(n, "workload", "", builtin())
 	case err != nil:
 		return f.wrong(n, "%w", err)
 	case slices.ContainsFunc(f.workloads, func(s *subject) bool { return s.Name == w.Name }):
