@@ -9,6 +9,7 @@ OBJECTS := $(foreach r,$(ROOMS),bpf/$(r)/$(r).o) trace/filter/filter.o
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 VENV    := .venv
 DATA    := data
+PREFIX  := /usr/local
 
 # A login shell may know nothing of Go: it is looked for where people put it.
 export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(HOME)/go/bin:/snap/bin
@@ -26,6 +27,10 @@ build: go page_fault ## build the four commands into bin/ (needs Go and g++)
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
 	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
+
+.PHONY: install
+install: ## copy the four commands to $(PREFIX)/bin, where sudo finds them
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BIN)/,ktrace kbench kparquet kstat)
 
 # Without libc: bench/faults/page_fault.c says why.
 page_fault: bench/faults/page_fault.c

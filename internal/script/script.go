@@ -56,7 +56,7 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			requireRoot(t)
 		}
 	}
-	bin := commands(t)
+	bin := Commands(t)
 	testscript.Run(t, testscript.Params{
 		Files: files,
 		Setup: func(env *testscript.Env) error {
@@ -94,7 +94,7 @@ func Command(t *testing.T, name string, args ...string) *exec.Cmd {
 	if name == "ktrace" {
 		requireRoot(t)
 	}
-	return exec.Command(filepath.Join(commands(t), name), args...)
+	return exec.Command(filepath.Join(Commands(t), name), args...)
 }
 
 // becomesRoot tells whether sudo asks for no password now.
@@ -132,8 +132,8 @@ var build struct {
 	err error
 }
 
-// commands builds the commands once for all scripts of a test binary.
-func commands(t *testing.T) string {
+// Commands builds the commands, once for a test binary, and returns their folder.
+func Commands(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv(prebuilt); dir != "" {
 		return dir
