@@ -169,7 +169,7 @@ func TestDumpIsReadOnlyWhenAskedFor(t *testing.T) {
 	dir := t.TempDir()
 	cwd := func(c *exec.Cmd) { c.Dir = dir }
 	begin := func(args ...string) *recorded {
-		return start(t, nil, append([]string{"run", "redis", "--state", t.TempDir()}, args...), withoutTerminal, cwd).wait()
+		return start(t, nil, append([]string{"run", "redis", "--state", t.TempDir()}, args...), withoutTerminal, cwd, aside(t)).wait()
 	}
 	begin(small("load_from_rdb=true")...).expect(t, 127, "workload redis needs "+dir+"/dump.rdb, which is not there")
 
