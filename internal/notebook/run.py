@@ -14,6 +14,7 @@ def main():
     matplotlib.use("Agg")
     warnings.simplefilter("ignore")
     shell = InteractiveShell.instance()
+    shell.run_line_magic("colors", "NoColor")
     cells = (Path(__file__).parent / "cells.ipy").read_text().split("\n# %% ")[1:]
     for n, cell in enumerate(cells, 1):
         title, _, source = cell.partition("\n")
