@@ -13,14 +13,22 @@
 --   SET VARIABLE window_ns = 100000000;      one row for each process and 100 ms: what stood at the window's end
 --                                            (of a process that ended in it: before that); ts_ns is its start
 
-WITH change AS (
-    SELECT r.collection_id, r.tgid AS pid, p.since_ns, r.ts_ns,
-           CASE member WHEN 'MM_FILEPAGES' THEN r."count" END AS file,
-           CASE member WHEN 'MM_ANONPAGES' THEN r."count" END AS anon,
-           CASE member WHEN 'MM_SHMEMPAGES' THEN r."count" END AS shmem,
-           CASE member WHEN 'MM_SWAPENTS' THEN r."count" END AS swap
+WITH unknown AS ( -- whoever no event of process_trace told of
+    SELECT DISTINCT collection_id, tgid AS pid FROM mm_rss_stat
+),
+-- Numbered in the order of the answer: what follows sorts numbers, not texts.
+life AS (
+    SELECT *, row_number() OVER (ORDER BY collection_id, pid, since_ns) AS id
+    FROM (SELECT collection_id, pid, name, start_ns, end_ns, since_ns, until_ns FROM process
+          UNION ALL BY NAME
+          SELECT collection_id, pid FROM unknown)
+),
+change AS (
+    SELECT coalesce(p.id, u.id) AS id, r.ts_ns, r."count" AS pages,
+           list_position(['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SHMEMPAGES', 'MM_SWAPENTS'], member) AS member
     FROM mm_rss_stat r
-    LEFT JOIN process p
+    JOIN life u ON r.collection_id = u.collection_id AND r.tgid = u.pid AND u.since_ns IS NULL
+    LEFT JOIN life p
         ON r.collection_id = p.collection_id AND r.tgid = p.pid AND r.ts_ns BETWEEN p.since_ns AND p.until_ns
     WHERE (getvariable('process') IS NULL OR p.name = getvariable('process')[:15])
       AND (getvariable('pid') IS NULL OR r.tgid = getvariable('pid'))
@@ -30,21 +38,36 @@ WITH change AS (
 thinned AS (
     SELECT * FROM change WHERE getvariable('window_ns') IS NULL
     UNION ALL BY NAME
-    SELECT collection_id, pid, since_ns, ts_ns // getvariable('window_ns') * getvariable('window_ns') AS ts_ns,
-           arg_max(file, ts_ns) AS file, arg_max(anon, ts_ns) AS anon, arg_max(shmem, ts_ns) AS shmem, arg_max(swap, ts_ns) AS swap
+    SELECT id, member, arg_max(pages, ts_ns) AS pages, ts_ns // getvariable('window_ns') * getvariable('window_ns') AS ts_ns
     FROM change
     WHERE getvariable('window_ns') IS NOT NULL
-    GROUP BY collection_id, pid, since_ns, change.ts_ns // getvariable('window_ns')
+    GROUP BY id, member, change.ts_ns // getvariable('window_ns')
+),
+-- What stands is the last count of each member. To look for it DuckDB goes back over all rows of a member that never changes,
+-- again from each row; so it looks within blocks, and from block to block.
+placed AS (
+    SELECT *, n // 256 AS block
+    FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY ts_ns, member, pages) AS n FROM thinned)
+),
+block AS (
+    SELECT id, block + 1 AS block,
+           last_value(arg_max(pages, n) FILTER (member = 1) IGNORE NULLS) OVER w AS file,
+           last_value(arg_max(pages, n) FILTER (member = 2) IGNORE NULLS) OVER w AS anon,
+           last_value(arg_max(pages, n) FILTER (member = 3) IGNORE NULLS) OVER w AS shmem,
+           last_value(arg_max(pages, n) FILTER (member = 4) IGNORE NULLS) OVER w AS swap
+    FROM placed
+    GROUP BY id, block
+    WINDOW w AS (PARTITION BY id ORDER BY block ROWS UNBOUNDED PRECEDING)
 ),
 carried AS (
-    SELECT collection_id, pid, since_ns, ts_ns,
-           last_value(file IGNORE NULLS) OVER w AS file,
-           last_value(anon IGNORE NULLS) OVER w AS anon,
-           last_value(shmem IGNORE NULLS) OVER w AS shmem,
-           last_value(swap IGNORE NULLS) OVER w AS swap,
-           row_number() OVER w AS n
-    FROM thinned
-    WINDOW w AS (PARTITION BY collection_id, pid, since_ns ORDER BY ts_ns, file, anon, shmem, swap ROWS UNBOUNDED PRECEDING)
+    SELECT id, ts_ns, n,
+           coalesce(last_value(CASE member WHEN 1 THEN pages END IGNORE NULLS) OVER w, b.file) AS file,
+           coalesce(last_value(CASE member WHEN 2 THEN pages END IGNORE NULLS) OVER w, b.anon) AS anon,
+           coalesce(last_value(CASE member WHEN 3 THEN pages END IGNORE NULLS) OVER w, b.shmem) AS shmem,
+           coalesce(last_value(CASE member WHEN 4 THEN pages END IGNORE NULLS) OVER w, b.swap) AS swap
+    FROM placed
+    LEFT JOIN block b USING (id, block)
+    WINDOW w AS (PARTITION BY id, block ORDER BY n ROWS UNBOUNDED PRECEDING)
 ),
 -- With a window: a row for each one in which nothing changed, too.
 recorded AS (
@@ -55,33 +78,32 @@ recorded AS (
 spread AS (
     SELECT s.* EXCLUDE (ts_ns),
            unnest(range(s.ts_ns,
-                        coalesce(lead(s.ts_ns) OVER (PARTITION BY s.collection_id, s.pid, s.since_ns ORDER BY s.ts_ns),
-                                 coalesce(p.end_ns, r.last_ns) + 1),
+                        coalesce(lead(s.ts_ns) OVER (PARTITION BY id ORDER BY n), coalesce(p.end_ns, r.last_ns) + 1),
                         getvariable('window_ns')::BIGINT)) AS ts_ns
     FROM carried s
-    JOIN recorded r ON s.collection_id = r.collection_id
-    LEFT JOIN process p ON s.collection_id = p.collection_id AND s.pid = p.pid AND s.since_ns = p.since_ns
+    JOIN life p USING (id)
+    JOIN recorded r ON p.collection_id = r.collection_id
 ),
 step AS (
     SELECT * FROM carried WHERE getvariable('window_ns') IS NULL
     UNION ALL BY NAME
     SELECT * FROM spread
     UNION ALL BY NAME
-    SELECT collection_id, pid, since_ns, p.end_ns AS ts_ns, 0 AS file, 0 AS anon, 0 AS shmem, 0 AS swap, max(n) + 1 AS n
+    SELECT id, p.end_ns AS ts_ns, 0 AS file, 0 AS anon, 0 AS shmem, 0 AS swap, max(n) + 1 AS n
     FROM carried
-    JOIN process p USING (collection_id, pid, since_ns)
+    JOIN life p USING (id)
     WHERE p.end_ns IS NOT NULL AND getvariable('window_ns') IS NULL
-    GROUP BY ALL
+    GROUP BY id, p.end_ns
 ),
 -- A process seen from its start has nothing until a counter says so.
 known AS (
-    SELECT s.* EXCLUDE (file, anon, shmem, swap), p.name, c.page_size, c.boot_unix_ns,
+    SELECT s.* EXCLUDE (file, anon, shmem, swap), p.collection_id, p.pid, p.name, c.page_size, c.boot_unix_ns,
            coalesce(s.file, p.start_ns * 0) AS file, coalesce(s.anon, p.start_ns * 0) AS anon,
            coalesce(s.shmem, p.start_ns * 0) AS shmem, coalesce(s.swap, p.start_ns * 0) AS swap,
            coalesce(s.file, p.start_ns * 0) + coalesce(s.anon, p.start_ns * 0) + coalesce(s.shmem, 0) AS total
     FROM step s
-    JOIN collection c ON s.collection_id = c.collection_id
-    LEFT JOIN process p ON s.collection_id = p.collection_id AND s.pid = p.pid AND s.since_ns = p.since_ns
+    JOIN life p USING (id)
+    JOIN collection c ON p.collection_id = c.collection_id
 )
 SELECT collection_id,
        pid,
@@ -99,4 +121,4 @@ SELECT collection_id,
        swap AS swap_pages,
        ts_ns
 FROM known
-ORDER BY collection_id, pid, since_ns, ts_ns, n;
+ORDER BY id, ts_ns, n;

@@ -97,11 +97,14 @@ func TestRSSAgreesWithItsDefinition(t *testing.T) {
 	text := traceTable
 	rows := rssTable
 	var want []string
-	for pid := 1; pid <= 20; pid++ {
+	for pid := 1; pid <= 10; pid++ {
 		text += fmt.Sprintf("%d %d 1000 p%d start\n", pid, pid, pid)
 		count := map[string]int{}
-		for ts := range 200 {
-			m := members[random.IntN(4)]
+		for ts := range 1000 {
+			m := members[random.IntN(2)]
+			if random.IntN(300) == 0 { // the others stand for long
+				m = members[2+random.IntN(2)]
+			}
 			count[m] = random.IntN(1000)
 			rows += fmt.Sprintf("%d %d %d %s %d\n", pid, pid, 2000+ts, m, count[m])
 			want = append(want, fmt.Sprintf("%d p%d %d %d %d %d %d %d", pid, pid, 2000+ts, count["MM_FILEPAGES"], count["MM_ANONPAGES"],
