@@ -130,7 +130,8 @@ func TestEverySummaryRunsOnEmptyTables(t *testing.T) {
 		t.Fatalf("%d summaries, %v", len(list), err)
 	}
 	fault, _, _ := strings.Cut(packets, "\n0 entry")
-	d := open(t, traceTable+rssTable+fault+"\ntable page_fault perf_event\n"+fmt.Sprintf(faultColumns, ""))
+	d := open(t, traceTable+rssTable+fault+"\ntable page_fault perf_event\n"+fmt.Sprintf(faultColumns, "")+
+		"\ntable result kbench\nts_ns:i64 iteration:i64 workload:str phase:str metric:str value:f64 unit:str\n")
 	for _, s := range list {
 		if s.Doc == "" || s.Doc[0] < 'A' || s.Doc[0] > 'Z' {
 			t.Errorf("summary %s is described as %q", s.Name, s.Doc)
