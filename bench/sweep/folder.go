@@ -57,6 +57,16 @@ func give(path string) error {
 	return os.Lchown(path, uid, gid)
 }
 
+// giveAll gives a folder and all that is in it.
+func giveAll(dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return give(path)
+	})
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -23,15 +23,12 @@ func (r *runner) settle() error {
 	}
 	e := Ending{Cell: b.Cell, Label: b.Label, Verdict: Killed, Err: "killed, with kbench or the machine"}
 	for _, id := range ids {
-		found := dataset.RecoverOne(r.Output, id)
-		switch {
-		case found.Busy:
-			return fmt.Errorf("clear up cell %d: collection %s is being written", b.Cell, id)
-		case found.Err != nil:
-			return found.Err
-		}
+		found := dataset.RecoverOne(r.Output, id) // or not: then it is not whole
 		step("recovered")
 		if found.Dir != "" && e.Verdict == Killed && e.adopt(found.Dir) == nil {
+			if err := giveAll(found.Dir); err != nil {
+				return fmt.Errorf("hand collection over: %w", err)
+			}
 			continue
 		}
 		if err := dataset.Discard(r.Output, id); err != nil {
@@ -58,7 +55,7 @@ func (e *Ending) adopt(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, check := range c.Verify() {
+	for _, check := range c.Verify() { // also that it is complete
 		if len(check.Wrong) > 0 {
 			return fmt.Errorf("table %s: %s", check.Table, check.Wrong[0])
 		}
@@ -71,10 +68,7 @@ func (e *Ending) adopt(dir string) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !total.Complete:
-		return errors.New("it is not complete")
-	case code != 0:
+	if code != 0 {
 		return errors.New("its workload failed") // or was ended: who knows by now
 	}
 	*e = Ending{

@@ -115,6 +115,10 @@ func TestSecondSweepIsToldOfTheFirst(t *testing.T) {
 	s.expect(0, "", "", "--quiet")
 	s.expect(0, "1 of 2 cells done, 1 left, about", "", "--status")
 	s.expect(0, "cell 2 has been running for ", "", "--status")
+	last := exec.Command(filepath.Join(s.bin, "kbench"), "sweep", "--status", "--state", filepath.Join(s.dir, "state"))
+	if out, err := last.CombinedOutput(); err != nil || !strings.Contains(string(out), "sweep mine: 1 of 2 cells done") {
+		t.Errorf("without a file: %v\n%s", err, out)
+	}
 	s.write("go", "")
 	check(t, first.Wait())
 	s.expect(0, "2 of 2 cells done\n", "", "--status")
