@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+
+/*
+ * Longer than a screen, and than any other room: tcp_v4_rcv has no tracepoint of its own, so a packet is followed through
+ * its calls, by three sources whose programs share what a packet is (enter, took, dropped); a file each would tear apart
+ * the rules of the branches, which must be read side by side. Each branch and its traffic is in tcp_v4_rcv.txt, what
+ * devices do to packets in network.txt.
+ */
 #include "kermit.bpf.h"
 #include <bpf/bpf_endian.h>
 #include <linux/in.h>
