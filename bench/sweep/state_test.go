@@ -50,3 +50,17 @@ func TestDamagedStateIsNamedWithItsLine(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingOfHalfARecordStays(t *testing.T) {
+	head := `{"sweep":{"version":1,"name":"mine","run":"5f0c91ab","cells":2}}` + "\n"
+	path := filepath.Join(t.TempDir(), stateName)
+	must(t, os.WriteFile(path, []byte(head+strings.Repeat("x", 5000)), 0o644))
+	s, err := openState(path)
+	must(t, err)
+	defer s.close()
+	must(t, s.append(record{Begin: &begin{Cell: 1}}))
+	text := raw(t, path)
+	if rest, ok := strings.CutPrefix(text, head+`{"begin":{"cell":1,`); !ok || strings.Count(rest, "\n") != 1 || !strings.HasSuffix(rest, "}}\n") {
+		t.Errorf("the state is %d bytes:\n%.300s", len(text), text)
+	}
+}
