@@ -140,10 +140,10 @@ func (s *Shape) link() error {
 }
 
 func intType(t *btf.Int) stream.Type {
-	switch {
-	case t.Encoding == btf.Bool:
+	switch t.Encoding {
+	case btf.Bool:
 		return stream.Bool
-	case t.Encoding == btf.Signed:
+	case btf.Signed:
 		return map[uint32]stream.Type{1: stream.I8, 2: stream.I16, 4: stream.I32, 8: stream.I64}[t.Size]
 	}
 	return map[uint32]stream.Type{1: stream.U8, 2: stream.U16, 4: stream.U32, 8: stream.U64}[t.Size]

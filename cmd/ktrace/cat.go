@@ -54,7 +54,7 @@ func printRows(r *stream.Reader, tables []string) error {
 	var declared []string
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return unknownTables(tables, declared)
 		}
 		if err != nil {

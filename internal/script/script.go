@@ -189,14 +189,14 @@ func wrapSudo(dir string) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	real := filepath.Join(dir, unwrapped)
-	if err := os.MkdirAll(filepath.Dir(real), 0o755); err != nil {
+	program := filepath.Join(dir, unwrapped)
+	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(dir, "ktrace"), real); err != nil {
+	if err := os.Rename(filepath.Join(dir, "ktrace"), program); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec sudo -n "+real+" \"$@\"\n"), 0o755)
+	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec sudo -n "+program+" \"$@\"\n"), 0o755)
 }
 
 // Root of the source tree: the folder that holds go.mod.
