@@ -67,9 +67,9 @@
 //
 // # Repeating
 //
-// A seed fixes for each thread the sequence of operations, and of records as long
-// as the set of records does not change under it (inserts and deletes of other
-// threads). The data are random and not repeated.
+// A seed fixes for each thread the sequence of operations, and of records and
+// data as long as the set of records does not change under it (inserts and
+// deletes of other threads).
 //
 // # Key distributions
 //

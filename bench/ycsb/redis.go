@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,7 +29,15 @@ type redisStore struct {
 	indexed bool
 }
 
+// quiet is a logger for what the client says beside the errors it returns.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
 func newRedis(addr string) *redisStore {
+	silence()
 	return &redisStore{addr: addr, own: redis.NewClient(redisOptions(addr, new(line), answerWithin))}
 }
 

@@ -111,7 +111,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	}
 	s.drive(ctx, workers, c.Progress)
 	r.collect(s, workers)
-	if s.fatal != nil {
+	if s.fatal != nil && !errors.Is(s.fatal, errNoRecord) {
 		return r, where(s.fatal)
 	}
 	if r.Actual, r.Evicted, err = store.count(); err != nil {
@@ -119,7 +119,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	}
 	r.Evicted -= evicted
 	r.Counted = true
-	return r, nil
+	return r, s.fatal
 }
 
 func (s *session) open() ([]*worker, error) {
@@ -189,9 +189,9 @@ func (w *worker) wake() {
 		w.pacer.interrupt()
 	}
 	w.mu.Lock()
-	fatal := w.fatal != nil
+	broken := w.fatal != nil && !errors.Is(w.fatal, errNoRecord)
 	w.mu.Unlock()
-	if fatal {
+	if broken {
 		w.conn.interrupt()
 	}
 }
