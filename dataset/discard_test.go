@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kermit-trace/kermit/dataset"
+	"github.com/kermit-trace/kermit/stream"
 )
 
 func TestDiscardTakesACollectionAndItsTemporariesAway(t *testing.T) {
@@ -96,7 +97,12 @@ func TestTotalsAreThoseOfTheRows(t *testing.T) {
 
 func TestLastIsInTheLastRow(t *testing.T) {
 	r := newRecording(t, "sample", "hook_stats")
-	r.count(t, countersRow{Seen: 12, Filtered: 2, Emitted: 7, LostRing: 3, Rows: 7})
+	rows := stream.NewRows[countersRow]("hook_stats", "", "ktrace")
+	must(t, r.w.Table(rows.Table()))
+	for emitted := range int64(8) {
+		rows.Append(countersRow{TS: emitted, Table: "sample", Emitted: emitted})
+	}
+	must(t, r.w.Batch(rows.Batch()))
 	must(t, r.w.End())
 	c := record(t, r.Bytes(), options(t))
 	if n, err := c.Last("hook_stats", "emitted"); n != 7 || err != nil {

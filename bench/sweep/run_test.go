@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,6 +53,29 @@ func TestEveryCellOnceWhereverTheNextStartIsKilledToo(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnlyWhatIsWholeAndWellIsAdopted: a collection that was published, but
+// not noted.
+func TestOnlyWhatIsWholeAndWellIsAdopted(t *testing.T) {
+	l := newLab(t, pairText)
+	l.die("collected")
+	files, err := filepath.Glob(filepath.Join(l.data(), "baseline/tiny/*/system_info.end.parquet"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	text := []byte(raw(t, files[0]))
+	text[len(text)/4] ^= 1
+	must(t, os.WriteFile(files[0], text, 0o644))
+	l.expect("result 2 done 0 failed 0 left 2 ran")
+	l.clean("damaged", "1", "2")
+
+	l = newLab(t, pairText)
+	l.write("broken", "1\n")
+	l.die("collected")
+	l.write("broken", "")
+	l.expect("result 2 done 0 failed 0 left 2 ran")
+	l.clean("its workload had failed", "1", "2")
 }
 
 func TestFailedCellRunsAgainOnlyWhenAsked(t *testing.T) {
