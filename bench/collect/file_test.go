@@ -173,6 +173,10 @@ func TestWrongFileIsRefused(t *testing.T) {
 			t.Errorf("%q: nothing to choose from", c.text)
 		}
 	}
+}
+
+// TestChoiceOfTheCallerIsRefusedWithoutAPlace: it is not the file's.
+func TestChoiceOfTheCallerIsRefusedWithoutAPlace(t *testing.T) {
 	if _, _, err := read(t, "", "rediss"); err == nil || err.Error() != `unknown benchmark "rediss"` {
 		t.Errorf("a benchmark that the caller chose: %v", err)
 	}

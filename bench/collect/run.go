@@ -181,7 +181,7 @@ func (r *run) pipeline() (Outcome, error) {
 // outcome waits for the recorder and says what has become of it all.
 func (r *run) outcome(tracer, recorder *child, code int, err error) (Outcome, error) {
 	begun := r.job.begun.Load()
-	if !begun && err != nil {
+	if !begun && err != nil && !errors.Is(err, bench.ErrDownstream) {
 		recorder.mute() // its complaint about what never came helps nobody
 	}
 	failed := recorder.await(r.signals)
