@@ -194,6 +194,9 @@ func TestDumpIsReadOnlyWhenAskedFor(t *testing.T) {
 	r = begin(small()...)
 	r.expect(t, 0)
 	r.expectWorkload(t, "load run")
+	if !strings.Contains(r.log, "[DBSIZE], Start, 0\n") {
+		t.Errorf("it was read though nobody asked for it:\n%s", r.log)
+	}
 	if contents(t, dump) != before || !info.ModTime().Equal(stat(t, dump).ModTime()) {
 		t.Error("dump.rdb has been written")
 	}

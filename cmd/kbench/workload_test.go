@@ -228,14 +228,18 @@ func TestServerThatDiesEndsThePhase(t *testing.T) {
 	gone(t, "the phase", contents(t, filepath.Join(dir, "phase")))
 }
 
-// TestServerThatDiesUnnoticedIsAnError: the phase ends well all the same.
+// TestServerThatDiesUnnoticedIsAnError: while no program is there that would
+// miss it.
 func TestServerThatDiesUnnoticedIsAnError(t *testing.T) {
-	file, _ := described(t, strings.Replace(serving, "RUN", `trap "" TERM; kill -9 $(cat AT/server); while kill -0 $(cat AT/server) 2> AT/null; do sleep 0.02; done; sleep 0.2; exit 0`, 1))
-	r := performed(t, file)
-	if r.code == 0 {
-		t.Error("exit code 0")
-	}
-	r.expect(t, r.code, "service server ended by itself, exit code 137")
+	file, _ := described(t, `
+doc: a server that ends between phases
+services:
+  - {name: server, command: [sh, -c, "touch AT/up; until [ -e AT/down ]; do sleep 0.02; done; exit 9"], ready: {command: [test, -e, AT/up]}}
+phases:
+  - {name: run, command: [touch, AT/down]}
+  - {sleep: 3s}
+`)
+	performed(t, file).expect(t, 125, "service server ended by itself, exit code 9")
 }
 
 func TestPhaseThatFailsEndsTheRun(t *testing.T) {
