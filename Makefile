@@ -12,7 +12,7 @@ DATA    := data
 PREFIX  := /usr/local
 
 # A login shell may know nothing of Go: it is looked for where people put it.
-export PATH := $(PATH):/usr/local/go/bin:/usr/lib/go/bin:$(HOME)/go/bin:/snap/bin
+export PATH := $(PATH):/usr/sbin:/sbin:/usr/local/go/bin:/usr/lib/go/bin:$(HOME)/go/bin:/snap/bin
 
 .PHONY: help
 help: ## list the targets
@@ -84,18 +84,27 @@ bpf/README.md: $(OBJECTS) $(wildcard cmd/ktrace/*.go trace/*.go)
 	go run ./cmd/ktrace list --markdown > $@.tmp && mv $@.tmp $@
 
 # What tests, `make generate` and `make bench` need beside Go and g++.
-PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace qemu-system-x86 busybox-static python3-venv
-PROGRAMS := clang llvm-strip perf iperf3 strace qemu-system-x86_64 busybox
+PACKAGES := clang llvm libbpf-dev linux-perf iperf3 strace qemu-system-x86 busybox-static python3-venv \
+	redis-server redis-tools memcached nginx-light wrk stress-ng fio sysbench
+PROGRAMS := clang llvm-strip perf iperf3 strace qemu-system-x86_64 busybox \
+	redis-server redis-benchmark memcached nginx wrk stress-ng fio sysbench
 
 .PHONY: deps
 deps: packages $(VENV)/ready ## install what tests and `make generate` need (Debian packages, a Python venv)
+
+# Tests start servers of their own: what the packages would start (Debian's
+# policy-rc.d decides) is not wanted.
+POLICY := /usr/sbin/policy-rc.d
 
 .PHONY: packages
 packages:
 	@missing=; for p in $(PROGRAMS); do command -v $$p > /dev/null || missing=yes; done; \
 	python3 -c 'import ensurepip' 2> /dev/null || missing=yes; \
 	if [ "$$missing" ]; then \
-		$(MAKE) --no-print-directory root && $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends $(PACKAGES); \
+		$(MAKE) --no-print-directory root && $(SUDO) apt-get update -q || exit; \
+		[ -e $(POLICY) ] || { printf '#!/bin/sh\nexit 101\n' | $(SUDO) install -m 755 /dev/stdin $(POLICY); own=yes; }; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); code=$$?; \
+		[ -z "$$own" ] || $(SUDO) rm -f $(POLICY); exit $$code; \
 	fi
 
 .PHONY: tools
