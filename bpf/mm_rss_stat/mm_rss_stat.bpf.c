@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+
+/*
+ * Longer than other rooms: whose a memory is takes most of it, and two ways to
+ * count share that.
+ */
 #include "kermit.bpf.h"
 
 struct mm_rss_stat {
@@ -47,16 +52,19 @@ struct task_struct {
 	int tgid;
 	unsigned int flags;
 	unsigned int in_execve : 1;
-	struct mm_struct *mm;
+	struct mm_struct *mm, *active_mm;
 	struct signal_struct *signal;
 } KERNEL;
 
 struct trace_event_raw_rss_stat {
+	unsigned int curr;
 	int member;
 	long size;
 } KERNEL;
 
-#define PF_EXITING 0x4 /* include/linux/sched.h */
+/* include/linux/sched.h */
+#define PF_EXITING 0x4
+#define PF_KTHREAD 0x200000
 
 const volatile u32 kermit_page_shift; /* log2 of the page size */
 
@@ -85,42 +93,41 @@ struct {
 	__type(value, struct owner);
 } dying SEC(".maps");
 
-/* What the raw tracepoint found for the classic one, which comes right after it on the same CPU. */
+/* Whose memory changes. */
 struct change {
 	struct owner owner; /* tgid 0: nobody's */
 	u64 birth;	    /* memory that is being made */
-	bool exec;	    /* birth may be the memory that an exec replaces, too */
-	u8 pad[47];
+	u64 exec;	    /* birth may be the memory that an exec replaces, too */
 };
-PER_CPU(change, struct change);
 
 static __always_inline struct change find_owner(struct mm_struct *mm)
 {
-	struct task_struct *owner = mm->owner;
+	struct task_struct *owner = BPF_CORE_READ(mm, owner);
 	u64 key = (u64)mm, me = bpf_get_current_pid_tgid();
 	struct task_struct *current_task = (void *)bpf_get_current_task();
 	struct change c = {};
 	struct owner *last;
 
 	if (owner) {
-		c.owner.pid = owner->pid;
-		c.owner.tgid = owner->tgid;
+		c.owner.pid = BPF_CORE_READ(owner, pid);
+		c.owner.tgid = BPF_CORE_READ(owner, tgid);
 		/* copy_mm: the child is a copy of its parent until it gets a pid. exec: the new memory is not in use yet. */
 		if ((u32)me == c.owner.pid &&
 		    (owner != current_task || BPF_CORE_READ(current_task, mm) != mm) &&
 		    !(BPF_CORE_READ(current_task, flags) & PF_EXITING))
 			c.birth = key;
 		else if (owner == current_task && BPF_CORE_READ_BITFIELD_PROBED(current_task, in_execve))
-			c.birth = key, c.exec = true; /* in use, and what came before is not reported yet */
+			c.birth = key, c.exec = 1; /* in use, and what came before is not reported yet */
 		return c;
 	}
-	last = bpf_map_lookup_elem(&dying, &key);
-	if (last) {
-		c.owner = *last;
-	} else if (BPF_CORE_READ(current_task, flags) & PF_EXITING) {
+	if (BPF_CORE_READ(current_task, flags) & PF_EXITING) {
 		c.owner.pid = me;
 		c.owner.tgid = me >> 32;
-	} /* else: what exec has replaced */
+		return c;
+	}
+	last = bpf_map_lookup_elem(&dying, &key); /* whoever else held the memory frees it, or it is what exec has replaced */
+	if (last)
+		c.owner = *last;
 	return c;
 }
 
@@ -167,25 +174,83 @@ static __always_inline void changed(struct change *c, u32 member, s64 pages)
 	bpf_map_update_elem(&births, &maker, &fresh, BPF_ANY);
 }
 
+/*
+ * The classic tracepoint knows the count, and whether it is the running task's
+ * memory. Another's is known to the raw one, which comes right before or, where
+ * another tracer has used the classic one first, right after it. The first on a
+ * CPU leaves what it knows to the second.
+ */
+struct half {
+	u64 task; /* whose event it is; 0: nothing is left */
+	u32 member;
+	u32 counted; /* pages, not change, is known */
+	s64 pages;
+	struct change change;
+	u64 pad;
+};
+PER_CPU(half, struct half);
+
+/* Takes what the other tracepoint has left, or makes room for the second. */
+static __always_inline bool second(struct half *h, u32 member, bool counted)
+{
+	u64 task = bpf_get_current_task();
+
+	if (h->task == task && h->member == member && h->counted != counted) {
+		h->task = 0;
+		return true;
+	}
+	if (h->task && h->counted)
+		lose(mm_rss_stat);
+	h->task = task;
+	h->member = member;
+	h->counted = counted;
+	return false;
+}
+
 PROBE(tracepoint, "tp_btf/rss_stat")
 int BPF_PROG(whose, struct mm_struct *mm, int member)
 {
+	struct task_struct *current_task = (void *)bpf_get_current_task();
 	u32 cpu = bpf_get_smp_processor_id();
-	struct change *c = bpf_map_lookup_elem(&percpu_change, &cpu);
+	struct change change;
+	struct half *h;
 
-	if (c)
-		*c = find_owner(mm);
+	if (BPF_CORE_READ(current_task, mm) == mm)
+		return 0;
+	change = find_owner(mm);
+	h = bpf_map_lookup_elem(&percpu_half, &cpu);
+	if (!h)
+		return 0;
+	if (second(h, member, false))
+		changed(&change, member, h->pages);
+	else
+		h->change = change;
 	return 0;
 }
 
 PROBE(tracepoint, "tracepoint/kmem/rss_stat")
 int exact(struct trace_event_raw_rss_stat *ctx)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-	struct change *c = bpf_map_lookup_elem(&percpu_change, &cpu);
+	struct task_struct *current_task = (void *)bpf_get_current_task();
+	struct mm_struct *mm = BPF_CORE_READ(current_task, mm);
+	s64 pages = ctx->size >> kermit_page_shift;
+	u32 cpu = bpf_get_smp_processor_id(), member = ctx->member;
+	struct change change;
+	struct half *h;
 
-	if (c)
-		changed(c, ctx->member, ctx->size >> kermit_page_shift);
+	/* A memory that a kernel thread has borrowed is its current one for some kernels only. */
+	if (ctx->curr || (mm && BPF_CORE_READ(current_task, flags) & PF_KTHREAD)) {
+		change = find_owner(mm);
+		changed(&change, member, pages);
+		return 0;
+	}
+	h = bpf_map_lookup_elem(&percpu_half, &cpu);
+	if (!h)
+		return 0;
+	if (second(h, member, true))
+		changed(&h->change, member, pages);
+	else
+		h->pages = pages;
 	return 0;
 }
 
@@ -232,9 +297,12 @@ static __always_inline void born(struct task_struct *task, bool replaces)
 static __always_inline int on_exit(struct task_struct *task)
 {
 	struct owner owner = { .pid = task->pid, .tgid = task->tgid };
-	u64 key = (u64)task->mm;
+	/* 5.10 to 6.12 have given the memory up here already, but not taken another one. */
+	struct mm_struct *mm = task->mm ?: task->active_mm;
+	struct task_struct *of = mm ? BPF_CORE_READ(mm, owner) : NULL;
+	u64 key = (u64)mm;
 
-	if (key && task->signal->live.counter == 0)
+	if (mm && (!of || BPF_CORE_READ(of, tgid) == owner.tgid) && task->signal->live.counter == 0)
 		bpf_map_update_elem(&dying, &key, &owner, BPF_ANY);
 	return 0;
 }

@@ -123,7 +123,7 @@ woken:
 	return true;
 }
 
-enum { WRITE = 1, EXEC = 2, USER = 4, MAJOR = 8 };
+enum { WRITE = 1, MAJOR = 2 };
 
 static __always_inline int complete(u64 address, u32 what)
 {
@@ -151,8 +151,8 @@ static __always_inline int complete(u64 address, u32 what)
 	row->error_code = f.error_code;
 	row->is_major = what & MAJOR;
 	row->is_write = what & WRITE || f.error_code & 2;
-	row->is_exec = what & EXEC || f.error_code & 16;
-	row->is_user = what & USER || f.error_code & 4;
+	row->is_exec = f.error_code & 16;
+	row->is_user = f.error_code & 4;
 	row->ts_ns = f.ts;
 	row->latency_ns = now - f.ts;
 	bpf_get_current_comm(row->comm, sizeof(row->comm));
@@ -175,8 +175,6 @@ int major_fault(struct bpf_perf_event_data *ctx)
 /* enum fault_flag and enum vm_fault_reason of include/linux/mm_types.h: the same numbers from 5.10 to 7.3. */
 #define FAULT_FLAG_WRITE 0x01
 #define FAULT_FLAG_TRIED 0x20
-#define FAULT_FLAG_USER 0x40
-#define FAULT_FLAG_INSTRUCTION 0x100
 #define VM_FAULT_MAJOR 0x4
 #define VM_FAULT_RETRY 0x400
 #define VM_FAULT_ERROR 0x873 /* OOM, SIGBUS, HWPOISON, HWPOISON_LARGE, SIGSEGV, FALLBACK */
@@ -204,9 +202,5 @@ int BPF_PROG(on_done, void *vma, u64 address, u32 flags, void *regs, u32 ret)
 		what |= MAJOR;
 	if (flags & FAULT_FLAG_WRITE)
 		what |= WRITE;
-	if (flags & FAULT_FLAG_INSTRUCTION)
-		what |= EXEC;
-	if (flags & FAULT_FLAG_USER)
-		what |= USER;
 	return complete(address, what);
 }
