@@ -169,6 +169,16 @@ func (c *child) finish(unwanted bool) error {
 	if unwanted {
 		c.signal(unix.SIGTERM)
 	}
+	err := c.end()
+	var failed *ChildError
+	if unwanted && errors.As(err, &failed) && failed.Code == process.CodeSignal+int(unix.SIGTERM) {
+		return nil // as it was told
+	}
+	return err
+}
+
+// end waits for the child, and makes it end.
+func (c *child) end() error {
 	for _, then := range []syscall.Signal{unix.SIGTERM, unix.SIGKILL} {
 		patience := endWithin
 		if then == unix.SIGKILL {

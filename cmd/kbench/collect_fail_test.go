@@ -29,8 +29,8 @@ func TestCollectionThatFailsEnds(t *testing.T) {
 		{"a client fails", tracer, "doc: x\nphases: [{name: run, command: [sh, -c, exit 7]}]\n", nil, 7, "exit code 7", true},
 		{"a client is not there", tracer, "doc: x\nneeds: [{program: no-such, install: get it}]\nphases: [{name: run, command: [no-such]}]\n", nil, 127, "kbench: hint: get it", false},
 		{"a hook cannot be attached", "echo ktrace: attach tick: no way >&2; exit 1", "faux", nil, 125, "ktrace: attach tick: no way\nkbench: ktrace failed, exit code 1\nkbench: hint: see what ktrace says\n", false},
-		{"the tracer dies", "TRACER -cut $0.cut & touch $0.cut; wait $!; exit 9", "doc: x\nphases: [{name: run, command: [sleep, '1']}]\n", nil, 125, "ktrace failed, exit code 9", true},
-		{"the tracer is deaf", tracer + " -deaf", "faux", nil, 125, "the tracer cannot be stopped from here", false},
+		{"the tracer dies", "TRACER -cut $0.cut; exit 9", "doc: x\nphases: [{name: run, command: [sh, -c, touch AT/ktrace.cut; sleep 1]}]\n", nil, 125, "ktrace failed, exit code 9", true},
+		{"the tracer is deaf", tracer + " -deaf", "faux", nil, 125, "connection refused\nkbench: hint: start ktrace and kbench in the same", false},
 		{"there is no tracer", "", "faux", nil, 125, "kbench: ktrace: found neither beside kbench nor in PATH\nkbench: hint: make build", false},
 		{"a prefix leads elsewhere", tracer, "faux", []string{"-p", "../up"}, 2, `prefix "../up"`, false},
 		{"a prefix is a path", tracer, "faux", []string{"-p", "a/b"}, 2, `prefix "a/b"`, false},
@@ -71,16 +71,19 @@ func TestRecorderThatDiesEndsTheCollection(t *testing.T) {
 			c.expect(125, "file too large", "kbench: kparquet failed, exit code 1")
 		})
 	}
-	t.Run("no rows", func(t *testing.T) {
-		c := prepareCollection(t, tracer, "faux")
-		check(t, os.Remove(filepath.Join(c.dir, "kparquet")))
-		check(t, os.WriteFile(filepath.Join(c.dir, "kparquet"), []byte("#!/bin/sh\nhead -c 10 > /dev/null\necho kparquet: no >&2; exit 1\n"), 0o755))
-		config := filepath.Join(c.dir, "config.yaml")
-		check(t, os.WriteFile(config, []byte(strings.Replace(contents(t, config), "[tick]", "[]", 1)), 0o644))
-		check(t, c.cmd.Start())
-		c.watch()
-		c.expect(125, "kparquet: no\n", "kbench: kparquet failed, exit code 1")
-	})
+	for name, reads := range map[string]string{"before the first row": "head -c 10", "where no row ever comes": "timeout 0.5 cat"} {
+		t.Run(name, func(t *testing.T) {
+			c := prepareCollection(t, tracer, "faux")
+			check(t, os.Remove(filepath.Join(c.dir, "kparquet")))
+			text := "#!/bin/sh\n" + reads + " > /dev/null\necho kparquet: no >&2; exit 1\n"
+			check(t, os.WriteFile(filepath.Join(c.dir, "kparquet"), []byte(text), 0o755))
+			config := filepath.Join(c.dir, "config.yaml")
+			check(t, os.WriteFile(config, []byte(strings.Replace(contents(t, config), "[tick]", "[]", 1)), 0o644))
+			check(t, c.cmd.Start())
+			c.watch()
+			c.expect(125, "kparquet: no\n", "kbench: kparquet failed, exit code 1")
+		})
+	}
 }
 
 func TestEmptyListOfHooksMakesABaseline(t *testing.T) {

@@ -179,10 +179,7 @@ phases:
   - {name: run, command: [sh, -c, "cat; touch AT/running; until [ -e AT/ran ]; do sleep 0.02; done; exit 3"]}
 `
 
-func TestCollectForReal(t *testing.T) {
-	t.Cleanup(scripts.Clean)
-	scripts.Run(t, "testdata/collect.txt")
-}
+func TestCollectForReal(t *testing.T) { scripts.Run(t, "testdata/collect.txt") }
 
 func TestCollectSaysWhatNotebooksWaitFor(t *testing.T) {
 	c := prepareCollection(t, tracer, "faux", "-v", "-p", "night")

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	scripts "github.com/kermit-trace/kermit/internal/script"
 	"github.com/kermit-trace/kermit/stream"
 )
 
@@ -27,6 +28,7 @@ const programs = "KBENCH_TEST_PROGRAMS"
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		defer scripts.Clean()
 		if dir := os.Getenv(programs); dir != "" {
 			kbenchPath, tracerPath = filepath.Join(dir, "kbench"), filepath.Join(dir, "tracer")
 			return m.Run()
