@@ -96,7 +96,7 @@ func (r *run) prepare() (code int, err error) {
 	}
 	r.Knobs = w.Knobs.With(r.Knobs)
 	if err := r.Knobs.Check(); err != nil {
-		return CodeWrong, err
+		return bench.CodeFailed, err
 	}
 	name := r.Name
 	if name == "" {
