@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,8 +30,13 @@ import (
 // folder AT, and DIE the step, by name or number, at which it kills itself; with CUT its children
 // first, as a power cut would.
 func TestMain(m *testing.M) {
-	if os.Getenv("SWEEP") == "" {
+	flag.Parse()
+	switch {
+	case os.Getenv("SWEEP") != "":
+	case *programs != "":
 		asroot.Main(m)
+	default:
+		os.Exit(withPrograms())
 	}
 	die := os.Getenv("DIE")
 	count := 0
@@ -83,19 +88,29 @@ func role() error {
 	return err
 }
 
-// programs is the folder of ktrace and kparquet, built once.
-var programs = sync.OnceValues(func() (string, error) {
+// programs is the folder of ktrace and kparquet. A flag, as sudo keeps flags.
+var programs = flag.String("programs", "", "folder of ktrace and kparquet, which are built without")
+
+// withPrograms builds the programs, runs the tests with them, and takes them
+// away.
+func withPrograms() int {
 	dir, err := os.MkdirTemp("", "sweep-programs")
 	if err != nil {
-		return "", err
+		fmt.Println(err)
+		return 1
 	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	build := exec.Command("go", "build", "-o", dir, "../../cmd/ktrace", "../../cmd/kparquet")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+		fmt.Printf("build: %v\n%s", err, out)
+		return 1
 	}
-	return dir, nil
-})
+	tests := exec.Command(os.Args[0], append([]string{"-programs=" + dir}, os.Args[1:]...)...)
+	tests.Stdout, tests.Stderr = os.Stdout, os.Stderr
+	_ = tests.Run() // the code tells
+	return tests.ProcessState.ExitCode()
+}
 
 // lab is a folder with a workload, a sweep, and a dataset.
 type lab struct {
@@ -139,9 +154,7 @@ func newLab(t *testing.T, text string) *lab {
 			_ = knob.Write(setting, strings.TrimSpace(l.before))
 		}
 	})
-	dir, err := programs()
-	must(t, err)
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("PATH", *programs+":"+os.Getenv("PATH"))
 	return l
 }
 
