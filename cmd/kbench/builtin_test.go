@@ -238,15 +238,6 @@ func TestForeignRedisIsNamedAndLeftAlone(t *testing.T) {
 	}
 }
 
-// TestPageThatIsNotThereIsNotMeasured: errors are served fast.
-func TestPageThatIsNotThereIsNotMeasured(t *testing.T) {
-	r := performed(t, "nginx", "--set", "nginx_port=0", "--set", "request_path=/missing.html")
-	r.expect(t, 125, "service server: not ready after 10s: ask for http://127.0.0.1:", "/missing.html: 404 Not Found")
-	if strings.Contains(r.log, "Started") {
-		t.Error("it was measured")
-	}
-}
-
 // TestRealServersEndWithKbench: interrupted, or killed.
 func TestRealServersEndWithKbench(t *testing.T) {
 	for name, c := range map[string]struct {

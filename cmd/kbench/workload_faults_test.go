@@ -239,3 +239,12 @@ func TestServersEndWithKbench(t *testing.T) {
 	gone(t, "the server", contents(t, filepath.Join(dir, "server")))
 	gone(t, "the phase", contents(t, filepath.Join(dir, "phase")))
 }
+
+// TestPageThatIsNotThereIsNotMeasured: errors are served fast.
+func TestPageThatIsNotThereIsNotMeasured(t *testing.T) {
+	r := performed(t, "nginx", "--set", "nginx_port=0", "--set", "request_path=/missing.html")
+	r.expect(t, 125, "service server: not ready after 10s: ask for http://127.0.0.1:", "/missing.html: 404 Not Found")
+	if strings.Contains(r.log, "Started") {
+		t.Error("it was measured")
+	}
+}
