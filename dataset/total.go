@@ -67,24 +67,14 @@ func (c *Collection) Last(table, column string) (int64, error) {
 }
 
 func lastNumber(name, column string) (n int64, err error) {
-	defer func() { // parquet-go indexes by what a damaged footer says
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged: %v", r)
-		}
-	}()
-	f, err := os.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	p, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return 0, err
-	}
+	err = inspect(name, func(_ *os.File, _ int64, p *parquet.File) error {
+		n, err = lastOfFile(p, column)
+		return err
+	})
+	return n, err
+}
+
+func lastOfFile(p *parquet.File, column string) (int64, error) {
 	leaf, ok := p.Schema().Lookup(column)
 	groups := p.RowGroups()
 	switch {

@@ -76,8 +76,8 @@ func (c *Collection) verifyTable(k *Check, meta *Meta) {
 	k.Wrong = append(k.Wrong, meta.Counters.Account(k.Rows)...)
 }
 
-// verifyFile checks a file's pages, and reads it with parquet-go.
-func (c *Collection) verifyFile(name string, meta *Meta) (rows int64, err error) {
+// inspect opens a file that may be damaged.
+func inspect(name string, look func(f *os.File, size int64, p *parquet.File) error) (err error) {
 	defer func() { // parquet-go indexes by what a damaged footer says
 		if r := recover(); r != nil {
 			err = fmt.Errorf("damaged: %v", r)
@@ -85,24 +85,37 @@ func (c *Collection) verifyFile(name string, meta *Meta) (rows int64, err error)
 	}()
 	f, err := os.Open(name)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	p, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return 0, err
+		return err
 	}
+	return look(f, info.Size(), p)
+}
+
+// verifyFile checks a file's pages, and reads it with parquet-go.
+func (c *Collection) verifyFile(name string, meta *Meta) (rows int64, err error) {
+	err = inspect(name, func(f *os.File, size int64, p *parquet.File) error {
+		rows, err = c.verifyRows(f, size, p, meta)
+		return err
+	})
+	return rows, err
+}
+
+func (c *Collection) verifyRows(f *os.File, size int64, p *parquet.File, meta *Meta) (rows int64, err error) {
 	if err := verifySchema(p.Schema(), meta); err != nil {
 		return 0, err
 	}
 	for n, g := range p.RowGroups() {
 		for i, chunk := range g.ColumnChunks() {
 			last := i == len(meta.Order)
-			err := verifyPages(f, info.Size(), &p.Metadata().RowGroups[n].Columns[i].MetaData)
+			err := verifyPages(f, size, &p.Metadata().RowGroups[n].Columns[i].MetaData)
 			if err == nil {
 				err = c.verifyChunk(chunk, g.NumRows(), last)
 			}
