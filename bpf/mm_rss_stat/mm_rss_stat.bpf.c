@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-
-/*
- * Longer than other rooms: whose a memory is takes most of it, and two ways to
- * count share that.
- */
 #include "kermit.bpf.h"
 
 struct mm_rss_stat {
@@ -57,14 +52,11 @@ struct task_struct {
 } KERNEL;
 
 struct trace_event_raw_rss_stat {
-	unsigned int curr;
 	int member;
 	long size;
 } KERNEL;
 
-/* include/linux/sched.h */
-#define PF_EXITING 0x4
-#define PF_KTHREAD 0x200000
+#define PF_EXITING 0x4 /* include/linux/sched.h */
 
 const volatile u32 kermit_page_shift; /* log2 of the page size */
 
@@ -102,15 +94,14 @@ struct change {
 
 static __always_inline struct change find_owner(struct mm_struct *mm)
 {
-	struct task_struct *owner = BPF_CORE_READ(mm, owner);
+	struct task_struct *current_task = (void *)bpf_get_current_task(), *owner = mm->owner;
 	u64 key = (u64)mm, me = bpf_get_current_pid_tgid();
-	struct task_struct *current_task = (void *)bpf_get_current_task();
 	struct change c = {};
 	struct owner *last;
 
 	if (owner) {
-		c.owner.pid = BPF_CORE_READ(owner, pid);
-		c.owner.tgid = BPF_CORE_READ(owner, tgid);
+		c.owner.pid = owner->pid;
+		c.owner.tgid = owner->tgid;
 		/* copy_mm: the child is a copy of its parent until it gets a pid. exec: the new memory is not in use yet. */
 		if ((u32)me == c.owner.pid &&
 		    (owner != current_task || BPF_CORE_READ(current_task, mm) != mm) &&
@@ -123,11 +114,9 @@ static __always_inline struct change find_owner(struct mm_struct *mm)
 	if (BPF_CORE_READ(current_task, flags) & PF_EXITING) {
 		c.owner.pid = me;
 		c.owner.tgid = me >> 32;
-		return c;
-	}
-	last = bpf_map_lookup_elem(&dying, &key); /* whoever else held the memory frees it, or it is what exec has replaced */
-	if (last)
-		c.owner = *last;
+	} else if ((last = bpf_map_lookup_elem(&dying, &key))) {
+		c.owner = *last; /* somebody else has held the memory to its end */
+	} /* else: what exec has replaced */
 	return c;
 }
 
@@ -175,10 +164,8 @@ static __always_inline void changed(struct change *c, u32 member, s64 pages)
 }
 
 /*
- * The classic tracepoint knows the count, and whether it is the running task's
- * memory. Another's is known to the raw one, which comes right before or, where
- * another tracer has used the classic one first, right after it. The first on a
- * CPU leaves what it knows to the second.
+ * The raw tracepoint knows whose the memory is and comes right before the classic one, which knows the count; or right
+ * after it, where another tracer was the first to use that. The first on a CPU leaves what it knows to the second.
  */
 struct half {
 	u64 task; /* whose event it is; 0: nothing is left */
@@ -186,7 +173,7 @@ struct half {
 	u32 counted; /* pages, not change, is known */
 	s64 pages;
 	struct change change;
-	u64 pad;
+	u64 pad[2];
 };
 PER_CPU(half, struct half);
 
@@ -200,7 +187,7 @@ static __always_inline bool second(struct half *h, u32 member, bool counted)
 		return true;
 	}
 	if (h->task && h->counted)
-		lose(mm_rss_stat);
+		lose(mm_rss_stat); /* the raw one was missed */
 	h->task = task;
 	h->member = member;
 	h->counted = counted;
@@ -210,41 +197,24 @@ static __always_inline bool second(struct half *h, u32 member, bool counted)
 PROBE(tracepoint, "tp_btf/rss_stat")
 int BPF_PROG(whose, struct mm_struct *mm, int member)
 {
-	struct task_struct *current_task = (void *)bpf_get_current_task();
 	u32 cpu = bpf_get_smp_processor_id();
-	struct change change;
-	struct half *h;
+	struct half *h = bpf_map_lookup_elem(&percpu_half, &cpu);
 
-	if (BPF_CORE_READ(current_task, mm) == mm)
-		return 0;
-	change = find_owner(mm);
-	h = bpf_map_lookup_elem(&percpu_half, &cpu);
 	if (!h)
 		return 0;
+	h->change = find_owner(mm);
 	if (second(h, member, false))
-		changed(&change, member, h->pages);
-	else
-		h->change = change;
+		changed(&h->change, member, h->pages);
 	return 0;
 }
 
 PROBE(tracepoint, "tracepoint/kmem/rss_stat")
 int exact(struct trace_event_raw_rss_stat *ctx)
 {
-	struct task_struct *current_task = (void *)bpf_get_current_task();
-	struct mm_struct *mm = BPF_CORE_READ(current_task, mm);
-	s64 pages = ctx->size >> kermit_page_shift;
 	u32 cpu = bpf_get_smp_processor_id(), member = ctx->member;
-	struct change change;
-	struct half *h;
+	struct half *h = bpf_map_lookup_elem(&percpu_half, &cpu);
+	s64 pages = ctx->size >> kermit_page_shift;
 
-	/* A memory that a kernel thread has borrowed is its current one for some kernels only. */
-	if (ctx->curr || (mm && BPF_CORE_READ(current_task, flags) & PF_KTHREAD)) {
-		change = find_owner(mm);
-		changed(&change, member, pages);
-		return 0;
-	}
-	h = bpf_map_lookup_elem(&percpu_half, &cpu);
 	if (!h)
 		return 0;
 	if (second(h, member, true))
