@@ -19,9 +19,11 @@ package script
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,19 +65,19 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			path := bin + string(os.PathListSeparator) + env.Getenv("PATH") + ":/usr/sbin:/sbin"
 			env.Setenv("PATH", path)
 			env.Setenv("KTRACE", filepath.Join(bin, "ktrace"))
-			if os.Geteuid() != 0 {
-				env.Setenv("KTRACE", filepath.Join(bin, unwrapped))
-				env.Setenv("SUDO", "sudo -n env PATH="+path) // sudo has a path of its own
-			}
-			if err := keepGo(env); err != nil {
-				return err
-			}
 			for name, value := range variables {
 				env.Setenv(name, value)
 			}
 			root, err := Root()
+			if err != nil {
+				return err
+			}
 			env.Setenv("ROOT", root)
-			return err
+			if os.Geteuid() != 0 {
+				env.Setenv("KTRACE", filepath.Join(bin, unwrapped))
+				env.Setenv("SUDO", "sudo -n env SUDO= PATH="+path+keep(env, variables))
+			}
+			return keepGo(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"cc": compile},
 		Condition: func(cond string) (bool, error) {
@@ -86,6 +88,16 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			return variables[name] == value, nil
 		},
 	})
+}
+
+// keep is what env(1) takes to give the script's variables to root: sudo does
+// not.
+func keep(env *testscript.Env, variables map[string]string) string {
+	text := ""
+	for _, name := range slices.Concat([]string{"ROOT", "KTRACE", "WORK"}, slices.Sorted(maps.Keys(variables))) {
+		text += " " + name + "=" + env.Getenv(name)
+	}
+	return text
 }
 
 // Command is one of the four commands, as scripts run it.
@@ -189,6 +201,10 @@ func wrapSudo(dir string) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
+	sudo, err := exec.LookPath("sudo") // by its path: a script may have a sudo of its own
+	if err != nil {
+		sudo = "sudo" // which the shell will not find either, and say so
+	}
 	program := filepath.Join(dir, unwrapped)
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return err
@@ -196,7 +212,7 @@ func wrapSudo(dir string) error {
 	if err := os.Rename(filepath.Join(dir, "ktrace"), program); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec sudo -n "+program+" \"$@\"\n"), 0o755)
+	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec "+sudo+" -n "+program+" \"$@\"\n"), 0o755)
 }
 
 // Root of the source tree: the folder that holds go.mod.
