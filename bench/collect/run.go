@@ -94,7 +94,11 @@ func (r *run) prepare() (code int, err error) {
 	case err != nil:
 		return CodeWrong, err
 	}
-	r.Knobs = w.Knobs.With(r.Knobs)
+	asked, err := prepared.Knobs()
+	if err != nil {
+		return CodeWrong, err
+	}
+	r.Knobs = asked.With(r.Knobs)
 	if err := r.Knobs.Check(); err != nil {
 		return bench.CodeFailed, err
 	}

@@ -54,7 +54,9 @@ func TestKilledRunIsUndone(t *testing.T) {
 			if c.until == "" {
 				p.await("Started benchmark stubborn")
 			} else {
-				waitFor(t, func() bool { return contents(t, filepath.Join(dir, c.until)) != "" || c.until == "loading" && exists(filepath.Join(dir, c.until)) })
+				waitFor(t, func() bool {
+					return contents(t, filepath.Join(dir, c.until)) != "" || c.until == "loading" && exists(filepath.Join(dir, c.until))
+				})
 			}
 			if now := contents(t, pressure); now != "41\n" {
 				t.Errorf("during the run vm.vfs_cache_pressure is %q", now)
@@ -125,7 +127,7 @@ func TestSecondRunWithTheKnobIsRefused(t *testing.T) {
 	state := t.TempDir()
 	first := start(t, nil, []string{"exec", "--knob", "vm.vfs_cache_pressure=42", "--state", state, "--", "sleep", "100"})
 	first.await("Started benchmark sleep")
-	second := []string{"exec", "--knob", pressure+"=43", "--state", state, "--", "true"}
+	second := []string{"exec", "--knob", pressure + "=43", "--state", state, "--", "true"}
 	run(t, nil, second...).expect(t, 125, fmt.Sprintf("in use by kbench exec sleep (pid %d)", first.kbench.Process.Pid))
 	waiting := start(t, nil, append([]string{"exec", "--wait", "1m"}, second[1:]...))
 	waiting.await("kbench: waiting: ")
