@@ -114,3 +114,32 @@ func (p *pump) drain(patience time.Duration) {
 	case <-time.After(patience):
 	}
 }
+
+// stopTracer asks the tracer to stop and waits until its stream has ended.
+func (r *recording) stopTracer() error {
+	var hungUp <-chan time.Time
+	if !r.pumped {
+		if err := r.pump.stop.Request(); err != nil {
+			hungUp = time.After(hangUpWait) // it may have just ended by itself
+		}
+	}
+	for !r.pumped {
+		select {
+		case err := <-r.pump.done:
+			r.pumped = true
+			if r.cause == nil {
+				r.cause = err
+			}
+		case sig := <-r.Signals:
+			if r.signals++; r.signals > 1 {
+				return abort(sig)
+			}
+		case <-hungUp:
+			return fmt.Errorf("%w: its stop socket has gone, its stream goes on", ErrStopSocket)
+		}
+	}
+	if r.cause != nil {
+		r.pump.drain(hangUpWait)
+	}
+	return nil
+}

@@ -4,7 +4,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -207,53 +206,6 @@ func (r *recording) set() (err error) {
 	}
 }
 
-// Mark implements [Recorder].
-func (r *recording) Mark(m Mark) {
-	attrs := []byte("{}")
-	if len(m.Attrs) > 0 {
-		attrs, _ = json.Marshal(m.Attrs) // numbers and texts
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tables.marker.Append(markerRow{
-		TS: stream.Now(), Name: m.Name, Workload: r.Job.Workload(), Phase: m.Phase,
-		Iteration: int64(m.Iteration), ExitCode: int64(m.ExitCode), Attrs: string(attrs),
-	})
-	r.send(r.out.Batch(r.tables.marker.Batch()))
-}
-
-// Result implements [Recorder].
-func (r *recording) Result(m Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tables.result.Append(resultRow{
-		TS: stream.Now(), Workload: r.Job.Workload(), Phase: m.Phase,
-		Metric: m.Metric, Value: m.Value, Unit: m.Unit, Iteration: int64(m.Iteration),
-	})
-	r.send(r.out.Batch(r.tables.result.Batch()))
-}
-
-// Started implements [Recorder].
-func (r *recording) Started() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.said {
-		_, _ = fmt.Fprintf(r.Announce, "Started benchmark %s\n", r.Job.Workload())
-		r.said = true
-	}
-}
-
-// send notes that a frame of this session could not be written.
-func (r *recording) send(err error) {
-	if err == nil {
-		return
-	}
-	select {
-	case r.failed <- fmt.Errorf("%w: %w", ErrDownstream, err):
-	default: // the first says it
-	}
-}
-
 // attend waits for the job, passes signals on, and watches the stream.
 func (r *recording) attend(exited <-chan ending) ending {
 	var (
@@ -331,33 +283,4 @@ func (r *recording) finish(e ending) error {
 	default:
 	}
 	return r.cause
-}
-
-// stopTracer asks the tracer to stop and waits until its stream has ended.
-func (r *recording) stopTracer() error {
-	var hungUp <-chan time.Time
-	if !r.pumped {
-		if err := r.pump.stop.Request(); err != nil {
-			hungUp = time.After(hangUpWait) // it may have just ended by itself
-		}
-	}
-	for !r.pumped {
-		select {
-		case err := <-r.pump.done:
-			r.pumped = true
-			if r.cause == nil {
-				r.cause = err
-			}
-		case sig := <-r.Signals:
-			if r.signals++; r.signals > 1 {
-				return abort(sig)
-			}
-		case <-hungUp:
-			return fmt.Errorf("%w: its stop socket has gone, its stream goes on", ErrStopSocket)
-		}
-	}
-	if r.cause != nil {
-		r.pump.drain(hangUpWait)
-	}
-	return nil
 }
