@@ -212,7 +212,7 @@ func wrapSudo(dir string) error {
 	if err := os.Rename(filepath.Join(dir, "ktrace"), program); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec "+sudo+" -n "+program+" \"$@\"\n"), 0o755)
+	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec "+sudo+" -n env PATH=\"$PATH\" "+program+" \"$@\"\n"), 0o755)
 }
 
 // Root of the source tree: the folder that holds go.mod.
