@@ -75,7 +75,8 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 			env.Setenv("ROOT", root)
 			if os.Geteuid() != 0 {
 				env.Setenv("KTRACE", filepath.Join(bin, unwrapped))
-				env.Setenv("SUDO", "sudo -n env SUDO= PATH="+path+keep(env, variables))
+				env.Setenv("KEEP", keep(env, variables))
+				env.Setenv("SUDO", "sudo -n env SUDO= PATH="+path+" "+env.Getenv("KEEP"))
 			}
 			return keepGo(env)
 		},
@@ -93,11 +94,11 @@ func RunWith(t *testing.T, variables map[string]string, patterns ...string) {
 // keep is what env(1) takes to give the script's variables to root: sudo does
 // not.
 func keep(env *testscript.Env, variables map[string]string) string {
-	text := ""
+	var list []string
 	for _, name := range slices.Concat([]string{"ROOT", "KTRACE", "WORK"}, slices.Sorted(maps.Keys(variables))) {
-		text += " " + name + "=" + env.Getenv(name)
+		list = append(list, name+"="+env.Getenv(name))
 	}
-	return text
+	return strings.Join(list, " ")
 }
 
 // Command is one of the four commands, as scripts run it.
@@ -212,7 +213,7 @@ func wrapSudo(dir string) error {
 	if err := os.Rename(filepath.Join(dir, "ktrace"), program); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec "+sudo+" -n env PATH=\"$PATH\" "+program+" \"$@\"\n"), 0o755)
+	return os.WriteFile(filepath.Join(dir, "ktrace"), []byte("#!/bin/sh\nexec "+sudo+" -n env PATH=\"$PATH\" $KEEP "+program+" \"$@\"\n"), 0o755)
 }
 
 // Root of the source tree: the folder that holds go.mod.
