@@ -26,7 +26,7 @@ func chooser(t *testing.T, distribution string, n int64, properties ...string) *
 	return w
 }
 
-func (w *worker) histogram(t *testing.T) map[int64]int {
+func (w *worker) histogram(t *testing.T, samples int) map[int64]int {
 	t.Helper()
 	h := map[int64]int{}
 	for range samples {
@@ -44,7 +44,7 @@ func (w *worker) histogram(t *testing.T) map[int64]int {
 // once in a thousand samples, and this sample is always the same.
 func TestUniformIsUniform(t *testing.T) {
 	chi, mean := 0.0, float64(samples)/100
-	h := chooser(t, "uniform", 100).histogram(t)
+	h := chooser(t, "uniform", 100).histogram(t, samples)
 	for n := range int64(100) {
 		chi += math.Pow(float64(h[n])-mean, 2) / mean
 	}
@@ -58,7 +58,7 @@ func TestUniformIsUniform(t *testing.T) {
 // spread theirs over all.
 func TestZipfianHasZipfsHead(t *testing.T) {
 	const sum, n = 26.46902820178302, 100_000
-	h := chooser(t, "zipfian", n).histogram(t)
+	h := chooser(t, "zipfian", n).histogram(t, samples)
 	var counts []int
 	for _, c := range h {
 		counts = append(counts, c)
@@ -86,7 +86,7 @@ func TestLatestPrefersNewRecords(t *testing.T) {
 	const n = 10_000
 	w := chooser(t, "latest", n)
 	zetan := new(zeta).sum(n)
-	h := w.histogram(t)
+	h := w.histogram(t, samples)
 	for rank := range int64(2) {
 		want := samples / zetan / math.Pow(float64(rank+1), 0.99)
 		if got := float64(h[n-1-rank]); math.Abs(got-want) > 5*math.Sqrt(want) {
@@ -96,7 +96,7 @@ func TestLatestPrefersNewRecords(t *testing.T) {
 	for i := range int64(n) {
 		w.records.add(n + i)
 	}
-	h = w.histogram(t)
+	h = w.histogram(t, samples)
 	newer := 0
 	for i, c := range h {
 		if i >= n {
@@ -117,7 +117,7 @@ func TestDeletedRecordsAreNotChosen(t *testing.T) {
 				w.records.take(n)
 			}
 		}
-		if h := w.histogram(t); len(h) != 2 { // histogram fails for one that is not there
+		if h := w.histogram(t, 500); len(h) != 2 { // histogram fails for one that is not there
 			t.Errorf("%s: chosen %v", distribution, h)
 		}
 		w.records.take(17)

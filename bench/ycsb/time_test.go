@@ -17,8 +17,11 @@ func TestAPauseOfTheServerIsNotHidden(t *testing.T) {
 	g := startRedis(t)
 	g.load("recordcount=100")
 	began := time.Now()
-	time.AfterFunc(time.Second, func() { _ = g.Signal(syscall.SIGSTOP) })
-	time.AfterFunc(2*time.Second, func() { _ = g.Signal(syscall.SIGCONT) })
+	time.AfterFunc(time.Second, func() {
+		_ = g.Signal(syscall.SIGSTOP)
+		time.Sleep(time.Second)
+		_ = g.Signal(syscall.SIGCONT)
+	})
 	r := g.run("recordcount=100", "operationcount=1500", "target=500", "threadcount=2", "readproportion=1", "updateproportion=0")
 	if took := time.Since(began); took < 2900*time.Millisecond {
 		t.Fatalf("it took %s for 3 s of operations", took)
@@ -91,10 +94,16 @@ func TestAKilledServerEndsTheRun(t *testing.T) {
 			t.Run(name+" "+pace, func(t *testing.T) {
 				g := start(t)
 				g.load("recordcount=100")
-				killed := make(chan time.Time, 1)
-				time.AfterFunc(700*time.Millisecond, func() { g.Stop(); killed <- time.Now() })
-				r, err := Run(context.Background(), g.config(false, "recordcount=100", "operationcount=100000000", "threadcount=4", pace))
-				if took := time.Since(<-killed); took > 4*time.Second {
+				var killed time.Time
+				c := g.config(false, "recordcount=100", "operationcount=100000000", "threadcount=4", pace)
+				c.Progress = func(done, _ int64, _ time.Duration) {
+					if done > 0 && killed.IsZero() {
+						g.Stop()
+						killed = time.Now()
+					}
+				}
+				r, err := Run(context.Background(), c)
+				if took := time.Since(killed); took > 4*time.Second {
 					t.Errorf("it ended %s after the server", took)
 				}
 				if err == nil || !strings.HasPrefix(err.Error(), name+" at "+g.Addr+": ") {
@@ -116,15 +125,20 @@ func TestASilentServerDoesNotHangTheEnd(t *testing.T) {
 			t.Parallel()
 			g := start(t)
 			g.load("recordcount=100")
-			time.AfterFunc(300*time.Millisecond, func() { _ = g.Signal(syscall.SIGSTOP) })
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
+			c := g.config(false, "recordcount=100", "operationcount=100000000", "threadcount=4")
+			c.Progress = func(int64, int64, time.Duration) {
+				_ = g.Signal(syscall.SIGSTOP)
+				time.Sleep(200 * time.Millisecond) // until all threads wait for it
+				cancel()
+			}
 			began := time.Now()
-			_, err := Run(ctx, g.config(false, "recordcount=100", "operationcount=100000000", "threadcount=4"))
+			_, err := Run(ctx, c)
 			if err == nil || !strings.Contains(err.Error(), "no answer for 5s") {
 				t.Errorf("error: %v", err)
 			}
-			if took := time.Since(began); took > 15*time.Second {
+			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})

@@ -22,7 +22,17 @@ import (
 	"golang.org/x/term"
 )
 
+// propertyList holds the values of a flag, in order, and of any other that shares
+// them.
+type propertyList []string
+
+func (l *propertyList) Set(value string) error { *l = append(*l, value); return nil }
+
+func (l *propertyList) String() string { return strings.Join(*l, " ") }
+
 func ycsbCommand() *cli.Command {
+	// Two flags and not one with an alias: of that, urfave/cli allows one form only.
+	set := new(propertyList)
 	return &cli.Command{
 		Name:      "ycsb",
 		Usage:     "load a redis or memcached with records, or run operations on them, as YCSB does",
@@ -38,15 +48,16 @@ func ycsbCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "db", Usage: "`redis` or memcached"},
 			&cli.StringFlag{Name: "addr", Usage: "the server's `HOST:PORT`"},
-			&cli.StringSliceFlag{Name: "set", Aliases: []string{"p"}, Usage: "set a property: `NAME=VALUE`; the last one wins"},
+			&cli.GenericFlag{Name: "p", Usage: "set a property: `NAME=VALUE`; the last one wins", Value: set},
+			&cli.GenericFlag{Name: "set", Usage: "the same: `NAME=VALUE`", Value: set},
 			&cli.Uint64Flag{Name: "seed", Usage: "repeat the operations of the run that printed this `NUMBER`", DefaultText: "random"},
 			&cli.BoolFlag{Name: "allow-errors", Usage: "exit 0 though the server refused operations"},
 		},
-		Action: ycsbAction,
+		Action: func(c *cli.Context) error { return ycsbAction(c, *set) },
 	}
 }
 
-func ycsbAction(c *cli.Context) error {
+func ycsbAction(c *cli.Context, set []string) error {
 	phase, db := c.Args().First(), c.String("db")
 	switch {
 	case c.NArg() != 1 || phase != "load" && phase != "run":
@@ -56,7 +67,7 @@ func ycsbAction(c *cli.Context) error {
 	case c.String("addr") == "":
 		return command.Hint(command.Usage("no --addr"), "--addr 127.0.0.1:PORT")
 	}
-	properties, err := ycsb.Parse(c.StringSlice("set"))
+	properties, err := ycsb.Parse(set)
 	if err != nil {
 		return badProperty(err)
 	}
