@@ -20,6 +20,11 @@
 //   - Recorder's CPU: user + sys of the recorder from its start to its end
 //     (wait4), so attaching and closing the files are in it, by the events it
 //     recorded of the whole machine.
+//   - Filtered out: a ktrace that wants another process judges each fault and
+//     records none. Beside it, empty programs at the same points: what the kernel
+//     takes to call any. In the program's own time those alone may be more than
+//     half of what recording adds; with the recorder's CPU, which a fault that is
+//     filtered out does not take, the sum is what an event costs the machine.
 //   - Lost: perf's lost samples; ktrace's lost_ring + lost_other + missed, and
 //     faults that the kernel counted for the program (ru_minflt) and nobody
 //     recorded.

@@ -41,13 +41,13 @@ func middle(all []float64) float64 {
 	return (all[(n-1)/2] + all[n/2]) / 2
 }
 
-// added is the median of the rounds' differences to the untraced run.
-func (r *results) added(samples []*sample, of func(*sample) float64) float64 {
-	differences := make([]float64, len(samples))
+// difference is the median of the rounds' differences.
+func difference(samples, from []*sample, of func(*sample) float64) float64 {
+	all := make([]float64, len(samples))
 	for i, s := range samples {
-		differences[i] = of(s) - of(r.untraced[i])
+		all[i] = of(s) - of(from[i])
 	}
-	return middle(differences)
+	return middle(all)
 }
 
 // line is one line of the report.
@@ -107,7 +107,11 @@ func (r *results) speed() []line {
 	both := perEvent(func(s *sample) float64 { return s.recorder.cpu + s.writer.cpu })
 	between := perEvent(func(s *sample) float64 { return s.between })
 	lines := slices.Concat(r.time("time of a fault", wall), r.time("CPU time of a fault", own))
+	added := func(samples []*sample) float64 { return difference(samples, r.untraced, own) }
+	perf, ours := added(r.perf)+1e3*median(r.perf, recorder), added(r.ktrace)+1e3*median(r.ktrace, both)
 	return append(lines, []line{
+		{"CPU time added, recorder's and all", "ns/event", none, perf, ours, perf, true},
+		{"  when it is filtered out", "ns/event", none, none, added(r.unwanted), ours / 2, false},
 		{"recorder's CPU", "us/event", none, median(r.perf, recorder), median(r.ktrace, both), maxCPU, false},
 		{"  ktrace", "us/event", none, none, median(r.ktrace, recorder), none, false},
 		{"  kparquet", "us/event", none, none, median(r.ktrace, writer), none, false},
@@ -116,14 +120,16 @@ func (r *results) speed() []line {
 	}...)
 }
 
-// time of a fault by one clock, and what is added to it.
+// time of a fault by one clock, and what is added to it. Where empty programs
+// add more than half of what recording adds, no filter can cost less than half.
 func (r *results) time(what string, of func(*sample) float64) []line {
-	perf, ours := r.added(r.perf, of), r.added(r.ktrace, of)
+	perf, ours := difference(r.perf, r.untraced, of), difference(r.ktrace, r.untraced, of)
 	return []line{
 		{what, "ns", median(r.untraced, of), median(r.perf, of), median(r.ktrace, of), none, false},
 		{"  added", "ns", none, perf, ours, perf, true},
-		{"  added when it is filtered out", "ns", none, none, r.added(r.unwanted, of), ours / 2, false},
-		{"  added by empty programs", "ns", none, none, r.added(r.floor, of), none, false},
+		{"  added when it is filtered out", "ns", none, none, difference(r.unwanted, r.untraced, of), ours / 2, false},
+		{"    by empty programs", "ns", none, none, difference(r.floor, r.untraced, of), none, false},
+		{"    by the filter beside them", "ns", none, none, difference(r.unwanted, r.floor, of), none, false},
 	}
 }
 
