@@ -67,10 +67,18 @@ func (s Set) plans() ([]plan, error) {
 		}
 		all = append(all, p)
 	}
+	// Who may not set anything is told first what would be wrong for anybody.
+	for _, p := range all {
+		for _, path := range p.paths {
+			if err := writable(path); err != nil {
+				return nil, p.explain(err)
+			}
+		}
+	}
 	return all, nil
 }
 
-// plan checks a value, and whether each file takes it.
+// plan checks a value, and whether each file knows it.
 func (k knob) plan(value string) (plan, error) {
 	p := plan{knob: k, value: value}
 	files, err := filepath.Glob(k.files)
@@ -84,9 +92,6 @@ func (k knob) plan(value string) (plan, error) {
 		}
 		if p.value, err = k.accept(path, value); err != nil {
 			return p, err
-		}
-		if err := writable(path); err != nil {
-			return p, k.explain(err)
 		}
 		p.paths = append(p.paths, path)
 	}
