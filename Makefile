@@ -62,6 +62,7 @@ bench: root build tools $(BIN)/floor/floor.o ## measure against perf, side by si
 	gcc -O2 -Wall -pthread -o $(BIN)/faults bench/faults/faults.c
 	go build -o $(BIN)/measure ./bench/measure
 	$(SUDO) $(BIN)/measure -bin $(BIN) -faults 2000000 -long
+	go run ./bench/ycsb/compare
 
 .PHONY: generate
 generate: $(OBJECTS) bpf/README.md ## rebuild the BPF objects and the reference of tables (needs clang)
