@@ -125,7 +125,7 @@ func Start(s Spec) (*Process, error) {
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return nil, fmt.Errorf("run %s: %w", s.Args[0], err)
+		return nil, &LookError{Program: s.Args[0], Code: CodeNotExecutable, Err: err}
 	}
 	return p, nil
 }
