@@ -91,6 +91,9 @@ func TestLoadsAddUp(t *testing.T) {
 	if n := g.records(); n != 650 {
 		t.Errorf("%d records after a load with insertcount", n)
 	}
+	if r := g.run("recordcount=650", "operationcount=30", "readproportion=0", "updateproportion=0", "insertproportion=1", "threadcount=3"); r.Created != 30 || g.records() != 680 {
+		t.Errorf("30 inserts created %d records, there are %d", r.Created, g.records())
+	}
 	again := g.load("recordcount=100")
 	if again.Created != 0 || again.Operations != 100 {
 		t.Errorf("created %d of %d records that were there", again.Created, again.Operations)
@@ -206,6 +209,19 @@ func TestRefusedOperationsAreCounted(t *testing.T) {
 	check(t, r.Print(&out))
 	if !strings.Contains(out.String(), fmt.Sprintf("[UPDATE], Return=ERROR, %d\n", r.Errors)) || !strings.Contains(out.String(), "[UPDATE-FAILED], 99th") {
 		t.Errorf("printed:\n%s", out.String())
+	}
+}
+
+// TestARecordOfAnotherTypeIsAnError of reads too, whose replies are not looked into.
+func TestARecordOfAnotherTypeIsAnError(t *testing.T) {
+	g := startRedis(t)
+	check(t, g.client().Set(context.Background(), string(appendKey(nil, 0, "hashed", 1)), "text", 0).Err())
+	for _, all := range []string{"readallfields=true", "readallfields=false"} {
+		r, err := Run(context.Background(), g.config(false, "recordcount=1", "operationcount=10", "updateproportion=0", all))
+		check(t, err)
+		if err := r.Err(false); r.Errors != 10 || err == nil || !strings.Contains(err.Error(), "the server answers: WRONGTYPE") {
+			t.Errorf("%s: %d errors: %v", all, r.Errors, err)
+		}
 	}
 }
 

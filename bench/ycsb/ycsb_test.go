@@ -4,6 +4,7 @@ package ycsb
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/kermit-trace/kermit/bench/ycsb/servertest"
@@ -88,4 +89,37 @@ func (g target) client() *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: g.Addr})
 	g.t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// TestRepliesTellWhatHappened: whether a record was there, and is now.
+func TestRepliesTellWhatHappened(t *testing.T) {
+	for name, g := range map[string]target{"redis": startRedis(t), "memcached": startMemcached(t)} {
+		store, err := newStore(g.db, g.Addr)
+		check(t, err)
+		defer store.close()
+		c, err := store.open()
+		check(t, err)
+		defer c.close()
+		key, record := []byte("user1"), []field{{"field0", []byte("a")}, {"field1", []byte("b")}}
+		insert := func() string {
+			created, err := c.insert(key, record)
+			return fmt.Sprintf("created %v, error %v", created, err)
+		}
+		for i, step := range []struct{ got, want any }{
+			{c.read(key, ""), errNotFound},
+			{c.read(key, "field1"), errNotFound},
+			{c.delete(key), errNotFound},
+			{insert(), "created true, error <nil>"},
+			{insert(), "created false, error <nil>"},
+			{c.read(key, ""), nil},
+			{c.read(key, "field1"), nil},
+			{c.update(key, record), nil},
+			{c.delete(key), nil},
+			{c.delete(key), errNotFound},
+		} {
+			if step.got != step.want {
+				t.Errorf("%s, step %d: %v, want %v", name, i, step.got, step.want)
+			}
+		}
+	}
 }
