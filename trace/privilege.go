@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -134,13 +135,11 @@ func drop() error {
 	return nil
 }
 
-// becomeInvoker switches to SUDO_UID and SUDO_GID, if we are root and they
-// are set.
+// becomeInvoker switches to the user who called sudo, if anybody has.
 func becomeInvoker() error {
-	uid, errUID := strconv.Atoi(os.Getenv("SUDO_UID"))
-	gid, errGID := strconv.Atoi(os.Getenv("SUDO_GID"))
-	if os.Geteuid() != 0 || errUID != nil || errGID != nil || uid == 0 {
-		return nil
+	who, err := invoker.Find()
+	if who == nil || err != nil {
+		return err
 	}
 	if !atLeast(5, 19) {
 		// The change of user would take CAP_BPF away as well.
@@ -148,14 +147,14 @@ func becomeInvoker() error {
 			return fmt.Errorf("keep capabilities: %w", errno)
 		}
 	}
-	if err := syscall.Setgroups([]int{gid}); err != nil {
-		return fmt.Errorf("become user %d: %w", uid, err)
+	if err := syscall.Setgroups(who.Groups); err != nil {
+		return fmt.Errorf("become user %d: %w", who.UID, err)
 	}
-	if err := syscall.Setgid(gid); err != nil {
-		return fmt.Errorf("become user %d: %w", uid, err)
+	if err := syscall.Setgid(who.GID); err != nil {
+		return fmt.Errorf("become user %d: %w", who.UID, err)
 	}
-	if err := syscall.Setuid(uid); err != nil {
-		return fmt.Errorf("become user %d: %w", uid, err)
+	if err := syscall.Setuid(who.UID); err != nil {
+		return fmt.Errorf("become user %d: %w", who.UID, err)
 	}
 	return nil
 }

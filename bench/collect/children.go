@@ -9,15 +9,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/kermit-trace/kermit/bench/process"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"github.com/kermit-trace/kermit/stream"
 	"golang.org/x/sys/unix"
 )
@@ -129,38 +128,14 @@ func (r *run) startRecorder() (*child, error) {
 	if r.Hold != nil {
 		c.cmd.ExtraFiles = []*os.File{r.Hold}
 	}
-	if c.cmd.SysProcAttr, err = invoker(); err != nil {
+	who, err := invoker.Find()
+	if err != nil {
 		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
+	if who != nil {
+		c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who.Credential()}
+	}
 	return c, c.begin(theirs)
-}
-
-// invoker makes a child run as the user who called sudo; nil without one.
-func invoker() (*syscall.SysProcAttr, error) {
-	name := os.Getenv("SUDO_UID")
-	uid, err := strconv.ParseUint(name, 10, 32)
-	if name == "" || err != nil || uid == 0 || os.Geteuid() != 0 {
-		return nil, nil // a text that is no number is not sudo's
-	}
-	who, err := user.LookupId(name)
-	if err != nil {
-		return nil, fmt.Errorf("find the user who called sudo: %w", err)
-	}
-	gid, err := strconv.ParseUint(who.Gid, 10, 32)
-	if err != nil {
-		return nil, fmt.Errorf("find the group of %s: %w", who.Username, err)
-	}
-	ids, err := who.GroupIds()
-	if err != nil {
-		return nil, fmt.Errorf("find the groups of %s: %w", who.Username, err)
-	}
-	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	for _, id := range ids {
-		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
-			credential.Groups = append(credential.Groups, uint32(n))
-		}
-	}
-	return &syscall.SysProcAttr{Credential: credential}, nil
 }
 
 // finish waits for the tracer, whose stream is over or wanted no more.

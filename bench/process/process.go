@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +43,8 @@ type Spec struct {
 	Dir            string   // working directory; "": the caller's
 	Env            []string // variables beside the caller's, NAME=value
 	Stdout, Stderr io.Writer
-	CPUs           *unix.CPUSet // that it may run on; nil: as the caller
+	CPUs           *unix.CPUSet  // that it may run on; nil: as the caller
+	As             *invoker.User // whose rights it has; nil: the caller's
 	// Bound programs end with their starter, however that ends: SIGTERM for the
 	// program when the starter is gone, SIGKILL for what is left of its group
 	// when the program itself has ended.
@@ -115,6 +117,10 @@ func Start(s Spec) (*Process, error) {
 		Env:         append(os.Environ(), s.Env...),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}}
+	if s.As != nil {
+		p.cmd.SysProcAttr.Credential = s.As.Credential()
+		p.cmd.Env = append(p.cmd.Env, s.As.Env()...)
+	}
 	if s.Bound {
 		// The signal comes at the end of the starting thread, not of the process;
 		// Go's threads last as long as the process.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kermit-trace/kermit/bench/collect"
 	"github.com/kermit-trace/kermit/dataset"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
 )
@@ -78,7 +79,7 @@ func (r *runner) collect(ctx context.Context, c *Cell, id string) (collect.Outco
 	name := cellFile(r.folder, c.Number)
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
 	if err == nil {
-		err = give(name)
+		err = invoker.Give(name)
 	}
 	if err != nil {
 		return collect.Outcome{Code: 1}, fmt.Errorf("create cell's file: %w", err)

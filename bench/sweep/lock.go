@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -122,7 +123,7 @@ func lockFolder(folder string, wait time.Duration) (*os.File, error) {
 	for end := time.Now().Add(wait); ; time.Sleep(recorderEvery) {
 		ok, err := tryLock(f, unix.LOCK_EX)
 		if err == nil && ok {
-			if err = give(name); err == nil {
+			if err = invoker.Give(name); err == nil {
 				return f, nil
 			}
 		}

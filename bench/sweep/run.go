@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kermit-trace/kermit/bench/journal"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -135,7 +137,11 @@ func (r *runner) open(ctx context.Context) (err error) {
 	if err := r.undo(ctx); err != nil {
 		return err
 	}
-	if err := makeDirs(r.folder); err != nil {
+	err = invoker.MakeDirs(r.folder)
+	if err == nil {
+		err = errors.Join(syncDir(r.Output), syncDir(filepath.Dir(r.Output)))
+	}
+	if err != nil {
 		return fmt.Errorf("make folder of the sweep: %w", err)
 	}
 	if r.hold, err = lockFolder(r.folder, recorderWait); err != nil {
@@ -143,7 +149,7 @@ func (r *runner) open(ctx context.Context) (err error) {
 	}
 	log := filepath.Join(r.folder, logName)
 	if r.log, err = os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o644); err == nil {
-		err = give(log)
+		err = invoker.Give(log)
 	}
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kermit-trace/kermit/dataset"
+	"github.com/kermit-trace/kermit/internal/invoker"
 )
 
 // settle finds out what has become of a cell that had begun when its sweep was
@@ -26,7 +27,7 @@ func (r *runner) settle() error {
 		found := dataset.RecoverOne(r.Output, id) // or not: then it is not whole
 		step("recovered")
 		if found.Dir != "" && e.Verdict == Killed && e.adopt(found.Dir) == nil {
-			if err := giveAll(found.Dir); err != nil {
+			if err := invoker.GiveAll(found.Dir); err != nil {
 				return fmt.Errorf("hand collection over: %w", err)
 			}
 			continue

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -166,7 +167,7 @@ func openState(path string) (*state, error) {
 	if s.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	err = errors.Join(s.file.Truncate(size), give(path), syncDir(filepath.Dir(path)))
+	err = errors.Join(s.file.Truncate(size), invoker.Give(path), syncDir(filepath.Dir(path)))
 	if err != nil {
 		_ = s.file.Close()
 		return nil, fmt.Errorf("open state: %w", err)

@@ -10,10 +10,10 @@ import (
 )
 
 // Command is a workload of one phase that runs the user's own command, where
-// the user is; name "" means the base name of its program. What it leaves
-// running when it ends is its own affair, how long it takes after a signal too,
-// and its exit code needs no words.
-func Command(name string, words []string) *Workload {
+// the user is; root keeps root's rights for it. Name "" means the base name of
+// its program. What it leaves running when it ends is its own affair, how long
+// it takes after a signal too, and its exit code needs no words.
+func Command(name string, words []string, root bool) *Workload {
 	if name == "" {
 		name = bench.NameOf(filepath.Base(words[0]))
 	}
@@ -21,7 +21,7 @@ func Command(name string, words []string) *Workload {
 	for i, w := range words {
 		literal[i] = strings.ReplaceAll(w, "{{", `{{"{{"}}`)
 	}
-	return &Workload{Name: name, Phases: []Phase{{Name: "run", Command: literal}}, command: words}
+	return &Workload{Name: name, Root: root, Phases: []Phase{{Name: "run", Command: literal}}, command: words}
 }
 
 // own tells whether the workload is the user's own command.

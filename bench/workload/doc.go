@@ -71,6 +71,12 @@
 // regular expressions that its output must match; ^ and $ are those of a line. A
 // phase that ends with another code than 0, or one of accept, ends the run.
 //
+// # Rights
+//
+// Under sudo, services and phases run as the user who called it, to whom the
+// working directory belongs; root: true, of a service, a phase, or the workload,
+// keeps root's rights. Such a workload does not start without them.
+//
 // # Results
 //
 // A result is a number in the phase's output (stdout): at a path of JSON (json,

@@ -22,6 +22,7 @@ type Workload struct {
 	Name      string            `yaml:"-"`         // of the file, without .yaml
 	Doc       string            `yaml:"doc"`       // one line
 	KernMLOps string            `yaml:"kernmlops"` // its name in KernMLOps' files; "": the same
+	Root      bool              `yaml:"root"`      // all its programs keep root's rights
 	Needs     []Need            `yaml:"needs"`
 	Params    Params            `yaml:"params"`
 	Knobs     knob.Set          `yaml:"knobs"` // settings of the machine; their values are templates
@@ -49,6 +50,7 @@ type Service struct {
 	Ready   Ready    `yaml:"ready"`
 	OnStop  []string `yaml:"on_stop"`
 	Stop    string   `yaml:"stop"`
+	Root    bool     `yaml:"root"`
 }
 
 // Ready says how to tell that a service can be used.
@@ -66,6 +68,7 @@ type Phase struct {
 	If      string    `yaml:"if"`
 	Setup   bool      `yaml:"setup"`
 	Command []string  `yaml:"command"`
+	Root    bool      `yaml:"root"`
 	Wait    *string   `yaml:"wait"`
 	Sleep   string    `yaml:"sleep"`
 	Quiet   bool      `yaml:"quiet"`
@@ -214,6 +217,8 @@ func checkPhases(phases []Phase) error {
 			return fmt.Errorf("phase %d: needs a name", i+1)
 		case p.Repeat != "" && len(p.Phases) == 0:
 			return fmt.Errorf("phase %s: repeat needs phases", p.Name)
+		case p.Root && len(p.Command) == 0:
+			return fmt.Errorf("phase %s: root needs a command", p.Name)
 		}
 		for _, m := range p.Results {
 			if err := m.check(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/kermit-trace/kermit/bench/process"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +48,7 @@ func (n *Need) install(ctx context.Context, dir, place string, output io.Writer)
 	if _, err := os.Lstat(place); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there, without the program: move it away", place)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := invoker.MakeDirs(dir); err != nil {
 		return fmt.Errorf("create folder: %w", err)
 	}
 	lock, err := lockFolder(dir)
@@ -69,6 +70,9 @@ func (n *Need) install(ctx context.Context, dir, place string, output io.Writer)
 		return fmt.Errorf("create folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(stage) }() // the next run removes it, too
+	if err := invoker.Give(stage); err != nil {
+		return fmt.Errorf("hand folder over: %w", err)
+	}
 	if err := n.build(ctx, stage, output); err != nil {
 		return err
 	}
@@ -84,10 +88,15 @@ func (n *Need) install(ctx context.Context, dir, place string, output io.Writer)
 	return nil
 }
 
-// build runs the script; all that it started ends with it.
+// build runs the script, under sudo as the user who called it; all that it
+// started ends with it.
 func (n *Need) build(ctx context.Context, stage string, output io.Writer) error {
+	who, err := invoker.Find()
+	if err != nil {
+		return err
+	}
 	p, err := process.Start(process.Spec{
-		Args: []string{"sh", "-eu", "-c", n.Script}, Dir: stage, Stdout: output, Stderr: output, Bound: true,
+		Args: []string{"sh", "-eu", "-c", n.Script}, Dir: stage, Stdout: output, Stderr: output, Bound: true, As: who,
 	})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kermit-trace/kermit/bench/knob"
 	"github.com/kermit-trace/kermit/bench/process"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,6 +45,7 @@ type Job struct {
 	opts   Options
 	cpus   *unix.CPUSet
 	values scope
+	who    *invoker.User // under sudo, who called it
 
 	ctx    context.Context // ends when the job should, for a cause
 	cancel context.CancelCauseFunc
@@ -79,11 +81,17 @@ func (w *Workload) Prepare(o Options) (*Job, error) {
 	if j.cpus, err = parseCPUs(o.CPUs); err != nil {
 		return nil, err
 	}
+	if j.who, err = invoker.Find(); err != nil {
+		return nil, err
+	}
 	if err := j.assign(); err != nil {
 		return nil, err
 	}
 	if err := j.needs(); err != nil {
 		return nil, err
+	}
+	if w.Root && os.Geteuid() != 0 {
+		return nil, fmt.Errorf("workload %s: %w", w.Name, errNotRoot)
 	}
 	if w.own() {
 		if _, err := process.Look(w.command[0]); err != nil {
@@ -214,6 +222,10 @@ func (n *Need) met() bool {
 	return err == nil
 }
 
+// errNotRoot is the error for a program that is to have rights that kbench has
+// not.
+var errNotRoot = errors.New("runs as root: call kbench as root, or by sudo")
+
 // rehearse fills in every template once, to find what does not fit together
 // before anything runs.
 func (j *Job) rehearse(s scope, phases []Phase) error {
@@ -224,6 +236,9 @@ func (j *Job) rehearse(s scope, phases []Phase) error {
 	}
 	for i := range j.file.Services {
 		v := &j.file.Services[i]
+		if v.Root && os.Geteuid() != 0 {
+			return fmt.Errorf("service %s: %w", v.Name, errNotRoot)
+		}
 		for _, command := range [][]string{v.Command, v.Ready.Command, v.OnStop} {
 			if _, err := s.words(command); err != nil {
 				return fmt.Errorf("service %s: %w", v.Name, err)
@@ -248,6 +263,9 @@ func (j *Job) rehearsePhase(s scope, p *Phase) error {
 	}
 	if ok, err := s.holds(p.If); err != nil || !ok {
 		return err
+	}
+	if p.Root && os.Geteuid() != 0 {
+		return errNotRoot
 	}
 	if _, err := s.words(p.Command); err != nil {
 		return err

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/kermit-trace/kermit/internal/invoker"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -17,13 +20,22 @@ const (
 )
 
 // createLog creates the file that a service prints to. Appending, so that it
-// can be emptied under the service's hands.
+// can be emptied under the service's hands. From then on it is not looked for by
+// its name again, which might lead root elsewhere: the folder can be a user's.
 func createLog(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := invoker.Give(path); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // boundLog empties a log that has become too large, until the service is gone.
-func boundLog(path string, gone <-chan struct{}) {
+func boundLog(log *os.File, gone <-chan struct{}) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -31,26 +43,21 @@ func boundLog(path string, gone <-chan struct{}) {
 		case <-gone:
 			return
 		case <-tick.C:
-			if info, err := os.Stat(path); err == nil && info.Size() > mostLog {
-				_ = os.Truncate(path, 0) // if not now, then at the next tick
+			if info, err := log.Stat(); err == nil && info.Size() > mostLog {
+				_ = log.Truncate(0) // if not now, then at the next tick
 			}
 		}
 	}
 }
 
 // tail is the end of a service's log, for an error.
-func tail(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
+func tail(log *os.File) string {
+	info, err := log.Stat()
 	if err != nil {
 		return ""
 	}
 	data := make([]byte, tailBytes)
-	n, _ := f.ReadAt(data, max(0, info.Size()-tailBytes)) // the end of the file is what we want
+	n, _ := log.ReadAt(data, max(0, info.Size()-tailBytes)) // the end of the file is what we want
 	if text := lastLines(data[:n]); text != "" {
 		return text
 	}

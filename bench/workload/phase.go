@@ -78,7 +78,7 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 		spec.Stdout = io.MultiWriter(out, r.job.opts.Output)
 	}
 	r.mark(bench.Mark{Name: "start", Phase: p.Name, ExitCode: -1, Attrs: s.attrs(0)})
-	proc, err := r.job.start(p.Name, spec)
+	proc, err := r.job.start(p.Name, p.Root, spec)
 	if err != nil {
 		code := codeOf(err)
 		r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: code, Attrs: s.attrs(0)})

@@ -109,7 +109,7 @@ func (r *run) probe(ctx context.Context, v *server, is *readiness) error {
 	if len(is.command) == 0 {
 		return nil
 	}
-	out, code, err := r.ask(ctx, is.command)
+	out, code, err := r.ask(ctx, v.Root, is.command)
 	switch {
 	case err != nil:
 		return err
@@ -144,9 +144,9 @@ func get(ctx context.Context, url string) error {
 const mostAnswer = 64 << 10
 
 // ask runs a short command to its end and returns its output.
-func (r *run) ask(ctx context.Context, words []string) ([]byte, int, error) {
+func (r *run) ask(ctx context.Context, root bool, words []string) ([]byte, int, error) {
 	out := &capture{most: mostAnswer}
-	p, err := r.job.start(words[0], process.Spec{Args: words, Dir: r.dir, Stdout: out, Stderr: out})
+	p, err := r.job.start(words[0], root, process.Spec{Args: words, Dir: r.dir, Stdout: out, Stderr: out})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -79,7 +79,7 @@ func TestLogBeginsAnewWhenItIsTooLarge(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	gone := make(chan struct{})
 	defer close(gone)
-	go boundLog(path, gone)
+	go boundLog(f, gone)
 	if err := f.Truncate(mostLog + 1); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kermit-trace/kermit/bench"
 	"github.com/kermit-trace/kermit/bench/process"
+	"github.com/kermit-trace/kermit/internal/invoker"
 )
 
 // Workload implements [bench.Job].
@@ -152,10 +153,14 @@ func codeOf(err error) int {
 	return bench.CodeFailed
 }
 
-// start starts a program of the job; the journal knows it before it can do
-// harm: until then it ends with this process.
-func (j *Job) start(name string, s process.Spec) (*process.Process, error) {
+// start starts a program of the job, under sudo as the user who called it
+// unless it is one for root. The journal knows it before it can do harm: until
+// then it ends with this process.
+func (j *Job) start(name string, root bool, s process.Spec) (*process.Process, error) {
 	s.CPUs, s.Bound = j.cpus, !j.file.own()
+	if !root && !j.file.Root {
+		s.As = j.who
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.killed {
@@ -235,6 +240,9 @@ func (r *run) once(ctx context.Context) (code int, err error) {
 	r.scope = r.scope.with("dir", r.dir)
 	if err := r.files(); err != nil {
 		return 0, err
+	}
+	if err := invoker.GiveAll(r.dir); err != nil {
+		return 0, fmt.Errorf("hand working directory over: %w", err)
 	}
 	defer func() {
 		for i := len(r.servers) - 1; i >= 0; i-- {

@@ -5,6 +5,7 @@ package workload
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,7 +26,7 @@ const (
 type server struct {
 	*Service
 	proc *process.Process
-	log  string        // file that it prints to
+	log  *os.File      // that it prints to
 	gone chan struct{} // closed when it has ended
 	code int           // its exit code, valid then
 }
@@ -47,13 +48,12 @@ func (r *run) serve(ctx context.Context, s *Service) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &server{Service: s, log: filepath.Join(r.dir, s.Name+".log"), gone: make(chan struct{})}
-	log, err := createLog(v.log)
-	if err != nil {
+	v := &server{Service: s, gone: make(chan struct{})}
+	if v.log, err = createLog(filepath.Join(r.dir, s.Name+".log")); err != nil {
 		return nil, fmt.Errorf("create log of %s: %w", s.Name, err)
 	}
-	defer func() { _ = log.Close() }() // the process has its own
-	if v.proc, err = r.job.start(s.Name, process.Spec{Args: words, Dir: r.dir, Stdout: log, Stderr: log}); err != nil {
+	if v.proc, err = r.job.start(s.Name, s.Root, process.Spec{Args: words, Dir: r.dir, Stdout: v.log, Stderr: v.log}); err != nil {
+		_ = v.log.Close()
 		return nil, err
 	}
 	go func() {
@@ -64,6 +64,7 @@ func (r *run) serve(ctx context.Context, s *Service) (*server, error) {
 	if err := r.ready(ctx, v); err != nil {
 		v.proc.Kill()
 		<-v.gone
+		defer func() { _ = v.log.Close() }()
 		return nil, fmt.Errorf("service %s: %w%s", s.Name, err, tail(v.log))
 	}
 	r.mark(bench.Mark{Name: "ready", Phase: s.Name, ExitCode: -1, Attrs: map[string]any{"pid": v.proc.PID()}})
@@ -72,6 +73,7 @@ func (r *run) serve(ctx context.Context, s *Service) (*server, error) {
 
 // stop ends the service.
 func (r *run) stop(v *server) error {
+	defer func() { _ = v.log.Close() }()
 	var failed error
 	select {
 	case <-v.gone:
@@ -100,7 +102,7 @@ func (r *run) onStop(v *server) error {
 	if err != nil {
 		return err
 	}
-	out, code, err := r.ask(ctx, words)
+	out, code, err := r.ask(ctx, v.Root, words)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("service %s: on_stop: exit code %d: %s", v.Name, code, strings.TrimSpace(string(out)))
 	}

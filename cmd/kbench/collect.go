@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"os/user"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -68,7 +66,7 @@ func collectData(c *cli.Context) error {
 	if dir := c.String("benchmark-dir"); c.IsSet("benchmark-dir") && dir != "" {
 		plan.BenchmarkDir = dir
 	} else if plan.BenchmarkDir == "" {
-		plan.BenchmarkDir = callersBenchmarkDir()
+		plan.BenchmarkDir = benchmarkDir()
 	}
 	runtime.GOMAXPROCS(1) // as for a session of its own: there is one stream to copy
 	outcome, err := collect.Run(c.Context, plan, console(c, plan))
@@ -136,17 +134,6 @@ func awaitEND(in *os.File) <-chan struct{} {
 		}
 	}()
 	return end
-}
-
-// callersBenchmarkDir is KernMLOps' directory of benchmarks in the home of the
-// user, also of one who called sudo.
-func callersBenchmarkDir() string {
-	if name := os.Getenv("SUDO_USER"); name != "" && os.Geteuid() == 0 {
-		if who, err := user.Lookup(name); err == nil {
-			return filepath.Join(who.HomeDir, "kernmlops-benchmark")
-		}
-	}
-	return benchmarkDir()
 }
 
 // explainCollect gives an error of a collection its exit code and advice.

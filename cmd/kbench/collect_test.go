@@ -70,6 +70,8 @@ func prepareCollection(t *testing.T, tracer, benchmark string, args ...string) *
 		text := "#!/bin/sh\ncase $1 in list) echo 'tick (test)'; exit;; esac\n" + strings.ReplaceAll(tracer, "TRACER", tracerPath) + "\n"
 		check(t, os.WriteFile(filepath.Join(c.dir, "ktrace"), []byte(text), 0o755))
 	}
+	// No stand-in for ktrace needs root; and sudo keeps signals from what it runs.
+	check(t, os.WriteFile(filepath.Join(c.dir, "sudo"), []byte("#!/bin/sh\nshift 2\nexec \"$@\"\n"), 0o755))
 	hooks := "[tick]"
 	if strings.Contains(benchmark, "\n") {
 		file := filepath.Join(c.dir, "mine.yaml")

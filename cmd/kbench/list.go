@@ -90,11 +90,19 @@ func show(w io.Writer, file *workload.Workload) error {
 		line("  %s\t%s\t%s\t%s", p.Name, value, limits, p.Doc)
 	}
 	for _, s := range file.Services {
-		line("\nserver %s\n  %s", s.Name, strings.Join(s.Command, " "))
+		line("\nserver %s%s\n  %s", s.Name, rights(s.Root || file.Root), strings.Join(s.Command, " "))
 	}
-	line("\nphases")
+	line("\nphases%s", rights(file.Root))
 	phases(line, file.Phases, "  ")
 	return out.Flush()
+}
+
+// rights is a note for programs that run as root.
+func rights(root bool) string {
+	if root {
+		return " (as root)"
+	}
+	return ""
 }
 
 func phases(line func(string, ...any), list []workload.Phase, indent string) {
@@ -113,6 +121,7 @@ func phases(line func(string, ...any), list []workload.Phase, indent string) {
 		if p.Setup {
 			note = " (preparation)"
 		}
+		note += rights(p.Root)
 		if p.If != "" {
 			note += " if " + p.If
 		}

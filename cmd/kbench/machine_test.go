@@ -161,7 +161,12 @@ func asRoot(t *testing.T) bool {
 	if os.Geteuid() == 0 {
 		return true
 	}
-	again := exec.Command("sudo", "-n", "env", programs+"="+filepath.Dir(kbenchPath), os.Args[0], "-test.run", "^"+t.Name()+"$")
+	_, err := suite() // sudo's PATH may have no Go
+	check(t, err)
+	_, err = kparquet()
+	check(t, err)
+	// Root has called, not a user by sudo: what tests make is root's.
+	again := exec.Command("sudo", "-n", "env", "SUDO_UID=", programs+"="+filepath.Dir(kbenchPath), os.Args[0], "-test.run", "^"+t.Name()+"$")
 	if out, err := again.CombinedOutput(); err != nil {
 		t.Errorf("settings of the machine are changed as root, or by sudo without a password: %v\n%s", err, out)
 	}

@@ -44,10 +44,10 @@ func execCommand() *cli.Command {
 		Usage:     "run a command",
 		ArgsUsage: "-- CMD [ARGS]",
 		Description: "CMD reads /dev/null; what it prints goes to stderr. SIGINT and SIGTERM are passed on to it\n" +
-			"and all it started, a second one kills them.",
-		Flags: append(runFlags(), &cli.StringFlag{
-			Name: "workload", Usage: "file the recording under `NAME`", DefaultText: "the base name of CMD",
-		}),
+			"and all it started, a second one kills them. Under sudo CMD runs as the user who called it.",
+		Flags: append(runFlags(),
+			&cli.StringFlag{Name: "workload", Usage: "file the recording under `NAME`", DefaultText: "the base name of CMD"},
+			&cli.BoolFlag{Name: "root", Usage: "under sudo, run CMD as root"}),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 || c.Args().First() == "" {
 				return command.Hint(command.Usage("no command to run"), "kbench exec -- CMD ARGS")
@@ -57,7 +57,7 @@ func execCommand() *cli.Command {
 					return command.Usage("%w", err)
 				}
 			}
-			return perform(c, workload.Command(c.String("workload"), c.Args().Slice()), false)
+			return perform(c, workload.Command(c.String("workload"), c.Args().Slice(), c.Bool("root")), false)
 		},
 	}
 }

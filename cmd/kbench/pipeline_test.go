@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
+		if err := os.Chmod(dir, 0o711); err != nil { // other users run kbench too
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		kbenchPath, tracerPath = filepath.Join(dir, "kbench"), filepath.Join(dir, "tracer")
 		for path, source := range map[string]string{kbenchPath: ".", tracerPath: "./testdata/tracer"} {
 			build := exec.Command("go", "build", "-o", path, source)

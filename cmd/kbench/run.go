@@ -11,6 +11,7 @@ import (
 	"github.com/kermit-trace/kermit/bench/process"
 	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
+	"github.com/kermit-trace/kermit/internal/invoker"
 	"github.com/urfave/cli/v2"
 )
 
@@ -40,9 +41,13 @@ func benchmarkDirFlag() cli.Flag {
 	}
 }
 
-// benchmarkDir is where users of KernMLOps have their programs.
+// benchmarkDir is where users of KernMLOps have their programs, also those who
+// called sudo.
 func benchmarkDir() string {
 	home, _ := os.UserHomeDir() // "": a path that is not there, which is said when a program is looked for
+	if who, err := invoker.Find(); err == nil && who != nil && who.Home != "" {
+		home = who.Home
+	}
 	return filepath.Join(home, "kernmlops-benchmark")
 }
 

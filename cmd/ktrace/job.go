@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/kermit-trace/kermit/cmd/internal/command"
+	"github.com/kermit-trace/kermit/internal/invoker"
 )
 
 // job is the program behind "--". The recording ends when it ends. It is born
@@ -39,6 +40,13 @@ func newJob(words []string) (*job, error) {
 	}
 	j := &job{cmd: exec.Command(path, words[1:]...), done: make(chan struct{})}
 	j.cmd.Args[0] = words[0]
+	who, err := invoker.Find() // whom ktrace will have become
+	if err != nil {
+		return nil, err
+	}
+	if who != nil {
+		j.cmd.Env = append(os.Environ(), who.Env()...)
+	}
 	j.cmd.Stdin, j.cmd.Stdout, j.cmd.Stderr = os.Stdin, os.Stderr, os.Stderr // our stdout is the stream
 	return j, nil
 }

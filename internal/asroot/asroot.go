@@ -28,7 +28,8 @@ func Main(m *testing.M) {
 		fmt.Printf("these tests change settings of the machine: run them as root, or let sudo work without a password (%v) %s\n", err, out)
 		os.Exit(1)
 	}
-	test := exec.Command("sudo", append([]string{"-n", os.Args[0]}, os.Args[1:]...)...)
+	// As if root had called: what the tests make is root's, not the user's.
+	test := exec.Command("sudo", append([]string{"-n", "env", "SUDO_UID=", os.Args[0]}, os.Args[1:]...)...)
 	test.Stdin, test.Stdout, test.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := test.Run()
 	var exit *exec.ExitError
