@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package journal remembers what a run has changed on the machine, so that it
-// is undone whatever ends the run: knobs are put back, processes are ended.
+// is undone whatever ends the run: knobs are put back, processes are ended, its
+// working folders are removed.
 //
 // A run opens a journal, claims the files that it will change, and changes them
 // through the journal; it tells the journal each process that it starts. Close
@@ -30,10 +31,13 @@
 //	{"knob":{"name":"swappiness","file":"/proc/sys/vm/swappiness","old":"60","new":"10"}}
 //	{"service":{"name":"redis-server","pid":815,"start":90213,"group":815,"session":790}}
 //	{"ended":815}
+//	{"folder":"/tmp/kbench-redis-2716057"}
+//	{"settled":"/tmp/kbench-redis-2716057"}
 //
 // A knob is written after its record is on the disk; a line without its end is
-// one whose act never happened. Records of processes need not be on the disk:
-// what outlives the run but not the kernel is enough.
+// one whose act never happened. Records of processes and folders need not be on
+// the disk: what outlives the run but not the kernel is enough. A folder is
+// settled when it has been removed, or is to stay.
 //
 // # Putting a knob back
 //

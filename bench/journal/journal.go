@@ -241,8 +241,23 @@ func (j *Journal) ServiceEnded(pid int) error {
 	return nil
 }
 
-// Close ends the run's processes, puts back what it has changed, last first,
-// and removes the journal. What could not be undone stays in the journal for
+// Folder records a folder that the run has made for itself, and that must not
+// outlive it.
+func (j *Journal) Folder(path string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.append(record{Folder: path}, false)
+}
+
+// FolderSettled records that a folder has been removed, or is to stay.
+func (j *Journal) FolderSettled(path string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.append(record{Settled: path}, false)
+}
+
+// Close ends the run's processes, removes its folders, puts back what it has
+// changed, last first, and removes the journal. What could not be undone stays in the journal for
 // [Restore]; [Report.Err] tells.
 // A second call does nothing.
 func (j *Journal) Close() Report {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/kermit-trace/kermit/bench/knob"
@@ -23,6 +24,8 @@ type record struct {
 	Knob    *knob.Change `json:"knob,omitempty"`
 	Service *service     `json:"service,omitempty"`
 	Ended   int          `json:"ended,omitempty"`
+	Folder  string       `json:"folder,omitempty"`
+	Settled string       `json:"settled,omitempty"`
 }
 
 // header is the first record: who runs, and where its numbers hold.
@@ -85,6 +88,7 @@ type history struct {
 	claims   []string
 	changes  []knob.Change // written, or about to be
 	services []service     // that have not ended
+	folders  []string      // to be removed
 }
 
 // parse reads a journal. Its last line may be torn; any other that cannot be
@@ -130,5 +134,9 @@ func (h *history) add(r record) {
 				break
 			}
 		}
+	case r.Folder != "":
+		h.folders = append(h.folders, r.Folder)
+	case r.Settled != "":
+		h.folders = slices.DeleteFunc(h.folders, func(f string) bool { return f == r.Settled })
 	}
 }

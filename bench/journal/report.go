@@ -22,6 +22,7 @@ const (
 	Killed    Verdict = "killed"        // a process, by SIGKILL
 	Left      Verdict = "does not end"  // a process that not even SIGKILL has ended yet
 	Stale     Verdict = "removed"       // a journal of another boot
+	Removed   Verdict = "removed"       // a folder
 	Live      Verdict = "still running" // a run
 	Failed    Verdict = "not undone"    // for a reason
 )

@@ -82,6 +82,7 @@ func undo(e *entry, claims map[string]string) Report {
 	}
 	report = end(&run)
 	step("stopped")
+	report = append(report, removeFolders(e.run)...)
 	report = append(report, putBack(e.run, now, claims)...)
 	for i := range report {
 		report[i].Run = e.run.header.String()
@@ -90,6 +91,22 @@ func undo(e *entry, claims map[string]string) Report {
 		return report
 	}
 	return removed(e, report)
+}
+
+// removeFolders removes the folders that a run has made for itself.
+func removeFolders(run *history) Report {
+	var report Report
+	for _, path := range run.folders {
+		o := Outcome{Thing: "folder " + path, Verdict: Removed}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			o.Verdict, o.Detail = Failed, err.Error()
+		}
+		report = append(report, o)
+	}
+	return report
 }
 
 // removed removes the journal of a run that is undone.

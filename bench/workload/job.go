@@ -32,11 +32,13 @@ type Options struct {
 	Terminal     *os.File          // where END may be typed; nil: nowhere
 }
 
-// Journal remembers processes that must not outlive the run.
+// Journal remembers processes and folders that must not outlive the run.
 type Journal interface {
 	Mark() string // variable for their environment
 	Service(pid int, name string) error
 	ServiceEnded(pid int) error
+	Folder(path string) error
+	FolderSettled(path string) error
 }
 
 // Job is a workload that can run: a [bench.Job].

@@ -229,10 +229,18 @@ func (r *run) once(ctx context.Context) (code int, err error) {
 	defer func() {
 		if (code != 0 || err != nil) && !errors.Is(err, errDone) && len(r.servers) > 0 && ctx.Err() == nil {
 			_, _ = fmt.Fprintf(r.job.opts.Output, "kbench: what the servers printed is in %s\n", r.dir)
-			return
+		} else {
+			err = errors.Join(err, os.RemoveAll(r.dir))
 		}
-		err = errors.Join(err, os.RemoveAll(r.dir))
+		if r.job.journaled() {
+			err = errors.Join(err, r.job.journal.FolderSettled(r.dir))
+		}
 	}()
+	if r.job.journaled() {
+		if err := r.job.journal.Folder(r.dir); err != nil {
+			return 0, err
+		}
+	}
 	// A server that gives up root (nginx) must still get at its files.
 	if err := os.Chmod(r.dir, 0o711); err != nil {
 		return 0, fmt.Errorf("open working directory: %w", err)

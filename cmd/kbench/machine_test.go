@@ -45,12 +45,14 @@ func TestKilledRunIsUndone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			file, state := filepath.Join(dir, "stubborn.yaml"), filepath.Join(dir, "state")
+			file, state, working := filepath.Join(dir, "stubborn.yaml"), filepath.Join(dir, "state"), filepath.Join(dir, "working")
+			check(t, os.Mkdir(working, 0o700))
 			check(t, os.WriteFile(file, []byte(stubborn), 0o644))
 			for _, f := range strings.Fields(c.prepared) {
 				check(t, os.WriteFile(filepath.Join(dir, f), nil, 0o644))
 			}
-			p := start(t, []string{}, []string{"run", file, "--set", "at=" + dir, "--state", state})
+			p := start(t, []string{}, []string{"run", file, "--set", "at=" + dir, "--state", state},
+				func(c *exec.Cmd) { c.Env = append(c.Environ(), "TMPDIR="+working) })
 			if c.until == "" {
 				p.await("Started benchmark stubborn")
 			} else {
@@ -75,6 +77,9 @@ func TestKilledRunIsUndone(t *testing.T) {
 				if data, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(data), ") Z ") {
 					t.Errorf("the %s, pid %s, is still running", name, pid)
 				}
+			}
+			if left, err := os.ReadDir(working); err != nil || len(left) > 0 {
+				t.Errorf("left in the folder of working folders: %v, %v", left, err)
 			}
 			if out, err := exec.Command(kbenchPath, "restore", "--state", state).CombinedOutput(); err != nil || len(out) > 0 {
 				t.Errorf("there was something left to restore: %v\n%s", err, out)
