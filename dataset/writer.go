@@ -59,7 +59,7 @@ func (w *Writer) Copy(in io.Reader) error {
 	r := stream.NewReader(in)
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

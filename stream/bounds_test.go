@@ -4,6 +4,7 @@ package stream_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -84,7 +85,7 @@ func TestTheLargestFrameIsWrittenAndReadWithinTwiceItsSize(t *testing.T) {
 	n := allocated(func() {
 		for {
 			f, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -192,7 +193,7 @@ func BenchmarkReader(b *testing.B) {
 				r := stream.NewReader(bytes.NewReader(in))
 				for {
 					f, err := r.Next()
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						break
 					}
 					if err != nil {

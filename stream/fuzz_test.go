@@ -50,7 +50,7 @@ func consume(t *testing.T, from io.Reader, in []byte) (consumed int) {
 		f, err := r.Next()
 		if err != nil {
 			var at *stream.Error
-			if err != io.EOF && (!errors.As(err, &at) || at.Offset != int64(consumed)) {
+			if !errors.Is(err, io.EOF) && (!errors.As(err, &at) || at.Offset != int64(consumed)) {
 				t.Errorf("behind %d bytes: %v", consumed, err)
 			}
 			break

@@ -108,7 +108,7 @@ func relay(r *Reader, w *Writer) (batches int, err error) {
 			continue
 		}
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return batches, nil
 		}
 		if err != nil {
@@ -151,7 +151,7 @@ func plain(raw []byte) ([]byte, error) {
 	r, w := NewReader(bytes.NewReader(raw)), NewWriter(&out)
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.Bytes(), nil
 		}
 		if err == nil {

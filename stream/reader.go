@@ -93,7 +93,7 @@ func (r *Reader) Next() (*Frame, error) {
 	}
 	f, err := r.read()
 	if err != nil {
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			err = &Error{Offset: r.offset, Err: err}
 		}
 		r.failed = err
@@ -166,7 +166,7 @@ func (r *Reader) fill(need int) {
 // atEOF tells what the end of the input means before the end frame.
 func (r *Reader) atEOF() error {
 	switch {
-	case r.eof != io.EOF:
+	case !errors.Is(r.eof, io.EOF):
 		return r.eof
 	case r.offset == 0 && r.at == r.end:
 		return ErrEmpty

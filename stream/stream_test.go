@@ -5,6 +5,7 @@ package stream_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"testing"
@@ -14,11 +15,11 @@ import (
 	"github.com/kermit-trace/kermit/stream"
 )
 
-// write returns the stream that make writes.
-func write(t testing.TB, make func(w *stream.Writer) error) []byte {
+// write returns the stream that steps write.
+func write(t testing.TB, steps func(w *stream.Writer) error) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := make(stream.NewWriter(&out)); err != nil {
+	if err := steps(stream.NewWriter(&out)); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -109,7 +110,7 @@ func read(in io.Reader) (raw [][]byte, batches []*stream.Batch, err error) {
 	r := stream.NewReader(in)
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return raw, batches, nil
 		}
 		if err != nil {

@@ -108,7 +108,7 @@ type Column struct {
 
 type labelPair struct {
 	//lint:ignore U1000 its tag is read by msgpack
-	_msgpack struct{} `msgpack:",as_array"` //nolint:unused // its tag is read by msgpack
+	_msgpack struct{} `msgpack:",as_array"`
 	Number   int64
 	Text     string
 }

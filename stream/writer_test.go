@@ -185,7 +185,7 @@ func TestNothingIsWrittenBehindHalfAFrame(t *testing.T) {
 		var first error
 		for {
 			f, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

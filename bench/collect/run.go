@@ -70,7 +70,7 @@ type run struct {
 // prepare finds what can be known to be wrong before anything starts; code is
 // the exit code for the error.
 func (r *run) prepare() (code int, err error) {
-	if err := r.Plan.check(); err != nil {
+	if err := r.check(); err != nil {
 		return CodeWrong, err
 	}
 	if r.kparquet, err = Find("kparquet"); err == nil && len(r.Hooks) > 0 {

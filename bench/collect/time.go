@@ -55,7 +55,7 @@ func parseTime(text string) (time.Duration, error) {
 	case timeForm.MatchString(rest):
 		add(rest, time.Second)
 	default:
-		for last := time.Duration(mostTime); rest != ""; {
+		for last := mostTime; rest != ""; {
 			m := timeUnit.FindStringSubmatch(rest)
 			if m == nil || units[m[2]] == 0 || units[m[2]] >= last {
 				return 0, bad

@@ -134,9 +134,9 @@ func TestALinkIsFollowed(t *testing.T) {
 	if len(found) == 0 {
 		t.Fatal("no block device")
 	}
-	real, err := knob.Resolve(found[0])
-	if err != nil || !strings.HasPrefix(real, "/sys/devices/") {
-		t.Errorf("%s %v", real, err)
+	resolved, err := knob.Resolve(found[0])
+	if err != nil || !strings.HasPrefix(resolved, "/sys/devices/") {
+		t.Errorf("%s %v", resolved, err)
 	}
 	if _, err := knob.Resolve("/sys/class/../../etc/passwd"); err == nil {
 		t.Error("a way out")

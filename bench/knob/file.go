@@ -23,18 +23,18 @@ type State struct {
 // Resolve follows symbolic links to a setting's file, which must lie below
 // /proc/sys or /sys.
 func Resolve(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	switch {
 	case err != nil:
 		return "", err
-	case !strings.HasPrefix(real, "/proc/sys/") && !strings.HasPrefix(real, "/sys/"):
+	case !strings.HasPrefix(resolved, "/proc/sys/") && !strings.HasPrefix(resolved, "/sys/"):
 		return "", fmt.Errorf("%s: settings lie below /proc/sys and /sys", path)
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(resolved)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: not a file", path)
 	}
-	return real, err
+	return resolved, err
 }
 
 // most is what a setting may be long: a page, as sysfs has it.

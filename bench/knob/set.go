@@ -100,8 +100,8 @@ func (s Setting) file() string {
 	if err != nil {
 		return s.Name
 	}
-	if real, err := Resolve(k.files); err == nil {
-		return real
+	if resolved, err := Resolve(k.files); err == nil {
+		return resolved
 	}
 	return k.files
 }

@@ -68,8 +68,11 @@ func (s *memcachedStore) count() (records, evicted int64, err error) {
 			evicted += n
 		}
 	}
-	if !found {
-		return 0, 0, fmt.Errorf("ask for stats: no curr_items in the answer (%v)", lines.Err())
+	switch {
+	case lines.Err() != nil:
+		return 0, 0, fmt.Errorf("ask for stats: %w", lines.Err())
+	case !found:
+		return 0, 0, errors.New("ask for stats: no curr_items in the answer")
 	}
 	return records, evicted, nil
 }

@@ -85,7 +85,10 @@ func (r *records) add(n int64) {
 	if r.word(n).Or(1<<(n%64))&(1<<(n%64)) == 0 {
 		r.alive.Add(1)
 	}
-	for last := r.last.Load(); last < n && !r.last.CompareAndSwap(last, n); last = r.last.Load() {
+	for last := r.last.Load(); last < n; last = r.last.Load() {
+		if r.last.CompareAndSwap(last, n) {
+			return
+		}
 	}
 }
 

@@ -152,7 +152,7 @@ func read(t *testing.T, raw []byte) *recorded {
 	for {
 		f, err := in.Next()
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				r.err = err
 			}
 			return r

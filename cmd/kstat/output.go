@@ -70,7 +70,7 @@ func session(c *cli.Context, paths []string, do func(*query.DB, *output) error) 
 	if errors.Is(err, syscall.EPIPE) {
 		return command.Exit(128+int(syscall.SIGPIPE), nil)
 	}
-	if c.Context.Err() != nil {
+	if c.Err() != nil {
 		return command.Exit(130, nil)
 	}
 	return err

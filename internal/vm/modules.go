@@ -57,7 +57,7 @@ func addModules(root, kernel string) error {
 // moduleFiles finds every module under dir, by its name.
 func moduleFiles(dir string) (map[string]string, error) {
 	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		name, _, ok := strings.Cut(filepath.Base(path), ".ko")
 		if ok {
 			files[strings.ReplaceAll(name, "-", "_")] = path
