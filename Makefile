@@ -22,11 +22,14 @@ help: ## list the targets
 go:
 	@command -v go > /dev/null || { echo "make: no Go in the PATH: https://go.dev/dl, or apt-get install golang" >&2; exit 1; }
 
+# Only kstat uses cgo, for DuckDB. With these tags nothing else does, so that
+# the others are static, and what all of them need is compiled once.
+COMPILE := CGO_ENABLED=1 go build -tags netgo,osusergo
+
 .PHONY: build
 build: go page_fault ## build the four commands into bin/ (needs Go and g++)
 	@mkdir -p $(BIN)
-	CGO_ENABLED=0 go build -o $(BIN)/ ./cmd/ktrace ./cmd/kbench ./cmd/kparquet
-	CGO_ENABLED=1 go build -o $(BIN)/ ./cmd/kstat
+	$(COMPILE) -o $(BIN)/ ./cmd/...
 
 .PHONY: install
 install: ## copy the four commands to $(PREFIX)/bin, where sudo finds them
@@ -45,7 +48,7 @@ root:
 
 .PHONY: demo
 demo: root build ## record a real job under all four hooks, and show what happened
-	@CGO_ENABLED=0 go build -o $(BIN)/fetch ./bench/demo/fetch
+	@$(COMPILE) -o $(BIN)/fetch ./bench/demo/fetch
 	@SUDO="$(SUDO)" bench/demo/demo $(BIN) $(DATA)
 
 .PHONY: test

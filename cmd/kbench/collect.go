@@ -90,7 +90,7 @@ func conclude(w io.Writer, o collect.Outcome, err error) error {
 // console is the terminal, or whatever called.
 func console(c *cli.Context, plan collect.Plan) collect.Console {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, command.Endings()...)
 	// A reader that has gone is an error to be handled, not a signal to die of.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	out := collect.Console{

@@ -9,7 +9,6 @@ import (
 	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 )
 
 func installCommand() *cli.Command {
@@ -28,7 +27,7 @@ func installCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+			ctx, stop := signal.NotifyContext(c.Context, command.Endings()...)
 			defer stop()
 			missing, err := w.Install(ctx, c.String("benchmark-dir"), c.App.ErrWriter)
 			if err != nil {

@@ -84,7 +84,7 @@ func session(job bench.Job, m *bench.Machine) error {
 	runtime.GOMAXPROCS(1)
 
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, command.Endings()...)
 	// A reader that has gone is an error to be handled, not a signal to die of;
 	// ignoring the signal would make the job ignore it too.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)

@@ -45,6 +45,22 @@ func TestSignalIsPassedOnOnce(t *testing.T) {
 	}
 }
 
+// TestHangupIsIgnoredWhereTheCallerSaysSo: as nohup does, for a run that goes on
+// after its terminal.
+func TestHangupIsIgnoredWhereTheCallerSaysSo(t *testing.T) {
+	p := start(t, []string{}, script("echo here; sleep 1; exit 4"), func(c *exec.Cmd) {
+		c.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh"}, append([]string{kbenchPath}, c.Args[1:]...)...)
+		c.Path = "/bin/sh"
+	})
+	p.await("here\n")
+	check(t, p.kbench.Process.Signal(syscall.SIGHUP))
+	r := p.wait()
+	r.expect(t, 4)
+	if !r.ended() {
+		t.Errorf("the recording was not ended: %v", r.err)
+	}
+}
+
 // TestSignalReachesWhatTheJobStarted: make's compilers too, as from a terminal.
 func TestSignalReachesWhatTheJobStarted(t *testing.T) {
 	got := filepath.Join(t.TempDir(), "got")

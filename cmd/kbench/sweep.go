@@ -95,7 +95,7 @@ func explainSweepFile(err error) error {
 
 func runSweep(c *cli.Context, s *sweep.Sweep) error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, command.Endings()...)
 	// A reader that has gone is an error to be handled, not a signal to die of.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	runtime.GOMAXPROCS(1) // as for a session of its own: there is one stream to copy

@@ -18,7 +18,6 @@ import (
 	"github.com/kermit-trace/kermit/bench/ycsb"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -100,11 +99,11 @@ func runYCSB(c *cli.Context, config ycsb.Config) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	signal.Notify(signals, command.Endings()...)
 	caught := make(chan syscall.Signal, 1)
 	go func() {
 		sig := <-signals
-		signal.Reset(unix.SIGINT, unix.SIGTERM)
+		signal.Reset(command.Endings()...)
 		caught <- sig.(syscall.Signal)
 		cancel()
 	}()

@@ -12,7 +12,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -107,7 +106,7 @@ func limitMemory(bytes int64) {
 // is for those that write the stream, whose end is awaited; a second one stops.
 func copyStream(w *dataset.Writer) error {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, command.Endings()...)
 	defer signal.Stop(signals)
 	done := make(chan error, 1)
 	go func() { done <- w.Copy(os.Stdin) }()

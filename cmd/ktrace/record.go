@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -76,7 +75,7 @@ func write(ctx context.Context, stop func(), duration time.Duration, session *tr
 		defer cancel()
 	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, command.Endings()...)
 	go func() {
 		s := <-signals
 		if !job.signal(s) {

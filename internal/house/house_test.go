@@ -98,6 +98,22 @@ func TestLibrariesStayInTheirPackage(t *testing.T) {
 	}
 }
 
+// TestOnlyKstatUsesC: with the tags that the Makefile builds with, the other
+// commands are static and can change rights in all their threads.
+func TestOnlyKstatUsesC(t *testing.T) {
+	list := exec.Command("go", "list", "-tags", "netgo,osusergo", "-deps", "-f", "{{if .CgoFiles}}{{.ImportPath}}{{end}}",
+		"../../cmd/ktrace", "../../cmd/kbench", "../../cmd/kparquet")
+	list.Env = append(os.Environ(), "CGO_ENABLED=1")
+	out, err := list.CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("packages with C: %v\n%s", err, out)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil || !strings.Contains(string(makefile), "go build -tags netgo,osusergo\n") {
+		t.Errorf("the Makefile builds with other tags: %v", err)
+	}
+}
+
 func TestNoDrawersAndNoInit(t *testing.T) {
 	drawers := []string{"util", "utils", "common", "helpers", "types", "pkg"}
 	initFunc := regexp.MustCompile(`(?m)^func init\(\)`)
