@@ -142,9 +142,9 @@ struct packet {
 	u32 pid, tgid;
 	u32 branches; /* taken so far, a bit each */
 	enum branch pending; /* its row is due when the kernel frees the packet, with the reason, or is done; 0: none */
-	bool is_reset, overflow;
-	bool is_traced; /* what brings packets ran a tracing program here, since the last was handed over */
 	char comm[16];
+	bool is_syn, is_reset, overflow;
+	bool is_traced; /* what brings packets ran a tracing program here, since the last was handed over */
 };
 PER_CPU(packet, struct packet);
 
@@ -197,6 +197,7 @@ struct tcp_header {
 
 #define TCP_HEADER 20 /* bytes, at the least */
 
+#define TCP_FLAG_SYN 2
 #define TCP_FLAG_RST 4
 
 struct headers {
@@ -248,6 +249,7 @@ static __always_inline void enter(struct sk_buff *skb, bool ip_header)
 	p->pid = BPF_CORE_READ(task, pid);
 	p->tgid = BPF_CORE_READ(task, tgid);
 	p->branches = 0;
+	p->is_syn = h.tcp.flags & TCP_FLAG_SYN;
 	p->is_reset = h.tcp.flags & TCP_FLAG_RST;
 	p->overflow = false;
 	p->pending = 0;
@@ -337,8 +339,9 @@ int BPF_PROG(on_reset, struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * The listener's copy for the new connection leaves LISTEN when the handshake's last packet is there. It closes at once
- * when another CPU was faster; the packet goes on to that one's connection.
+ * The listener's copy for the new connection leaves LISTEN when the handshake's last packet is there, or with the SYN,
+ * which asks no request, where that opens fast. It closes at once when another CPU was faster; the packet goes on to that
+ * one's connection.
  */
 PROBE(netfilter, "tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old, int new)
@@ -347,7 +350,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 
 	if (!p || !p->skb || sk->__sk_common.skc_num != p->dport)
 		return 0;
-	if (old == TCP_LISTEN && new == TCP_SYN_RECV)
+	if (old == TCP_LISTEN && new == TCP_SYN_RECV && !p->is_syn)
 		took(p, new_syn_recv, 0);
 	else if (old == TCP_SYN_RECV && new == TCP_CLOSE && p->branches & 1U << new_syn_recv)
 		took(p, req_stolen, 0);
