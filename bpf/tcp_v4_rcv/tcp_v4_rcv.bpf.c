@@ -75,7 +75,8 @@ struct tcp_v4_rcv {
 TABLE(tcp_v4_rcv);
 
 /* The functions that a packet passes within one call of tcp_v4_rcv on one CPU. */
-SOURCE(fentry, "kernel >= 5.17", "");
+SOURCE(fentry, "kernel >= 5.17",
+       "before 6.6: that a packet freed with the socket that it ends is no do_rcv_drop");
 /* The same, and where drops have no reason yet, what the functions return. */
 SOURCE(fexit, "kernel < 5.17",
        "branch do_rcv_drop");
