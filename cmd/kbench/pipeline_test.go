@@ -27,6 +27,7 @@ var kbenchPath, tracerPath string
 const programs = "KBENCH_TEST_PROGRAMS"
 
 func TestMain(m *testing.M) {
+	scripts.HearHangups()
 	os.Exit(func() int {
 		defer scripts.Clean()
 		if dir := os.Getenv(programs); dir != "" {

@@ -22,10 +22,12 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -189,10 +191,16 @@ func Clean() {
 
 // Main is for TestMain: it runs the tests and cleans up.
 func Main(m *testing.M) {
+	HearHangups()
 	code := m.Run()
 	Clean()
 	os.Exit(code)
 }
+
+// HearHangups lets what tests start be hung up, also where the tests themselves
+// run under nohup: a signal that is ignored stays so in every child, and the
+// commands heed that.
+func HearHangups() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
 
 // unwrapped is where wrapSudo puts the program.
 const unwrapped = "as-root/ktrace"
