@@ -171,9 +171,7 @@ func (s *Session) attachFilter(f *Filter) error {
 			return err
 		}
 	}
-	options := ebpf.CollectionOptions{MapReplacements: shared}
-	options.Programs.KernelTypes = s.kernel
-	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	coll, err := s.collect(spec, shared)
 	if err != nil {
 		return err
 	}

@@ -81,14 +81,13 @@ func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) 
 	if err := setVariables(spec, room, firstID, s); err != nil {
 		return nil, err
 	}
-	options := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
+	shared := map[string]*ebpf.Map{}
 	for name, m := range map[string]*ebpf.Map{"kermit_rings": s.rings, "kermit_control": s.control, "kermit_passes": s.passes} {
 		if spec.Maps[name] != nil {
-			options.MapReplacements[name] = m
+			shared[name] = m
 		}
 	}
-	options.Programs.KernelTypes = s.kernel
-	coll, err := ebpf.NewCollectionWithOptions(spec, options)
+	coll, err := s.collect(spec, shared)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +115,16 @@ func (s *Session) load(room *Room, source *Source, firstID int) (*probe, error) 
 		p.tables = append(p.tables, t)
 	}
 	return p, nil
+}
+
+// kernelTypes decodes the kernel's BTF, some 5 MB, once for all that is loaded.
+var kernelTypes = btf.NewCache()
+
+// collect loads a collection that shares some maps with others.
+func (s *Session) collect(spec *ebpf.CollectionSpec, shared map[string]*ebpf.Map) (*ebpf.Collection, error) {
+	options := ebpf.CollectionOptions{MapReplacements: shared, Cache: kernelTypes}
+	options.Programs.KernelTypes = s.kernel // without those of modules, where nothing of ours lies
+	return ebpf.NewCollectionWithOptions(spec, options)
 }
 
 func (p *probe) detach() {

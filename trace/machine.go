@@ -33,7 +33,7 @@ func examine() *machine {
 	m := &machine{release: unix.ByteSliceToString(u.Release[:])}
 	m.capabilities, _ = effectiveCapabilities() // none, where /proc is missing
 	m.config = readKernelConfig(m.release)
-	m.types, m.typesErr = btf.LoadKernelSpec()
+	m.types, m.typesErr = kernelTypes.Kernel()
 	m.securityErr = m.readSecurity()
 	m.paranoid, _ = strconv.Atoi(sysctl("kernel.perf_event_paranoid")) // 0 where it is not there
 	return m

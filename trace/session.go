@@ -87,7 +87,7 @@ func Open(o Options) (_ *Session, err error) {
 	}()
 	// Below 5.11 maps count against this limit; from there on it does not matter, and lifting it may be refused.
 	_ = rlimit.RemoveMemlock()
-	if s.kernel, err = btf.LoadKernelSpec(); err != nil {
+	if s.kernel, err = kernelTypes.Kernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel's BTF: %w", err)
 	}
 	if s.cpus, err = ebpf.PossibleCPU(); err != nil {
