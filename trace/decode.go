@@ -45,8 +45,9 @@ func newChunk(shape *Shape, table *stream.Table) *chunk {
 	c := &chunk{shape: shape, table: table, dicts: make([]dict, n)}
 	c.batch = stream.Batch{Table: table, Columns: make([]stream.Vector, n)}
 	for i := range shape.fields {
-		v := &c.batch.Columns[i]
-		v.Null = !table.Sees(table.Columns[i].Name)
+		if !table.Sees(table.Columns[i].Name) {
+			c.batch.Columns[i].Null = true
+		}
 		if table.Columns[i].Type == stream.Str {
 			c.dicts[i].index = map[string]uint32{}
 		}
