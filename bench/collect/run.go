@@ -13,10 +13,10 @@ import (
 
 	"github.com/kermit-trace/kermit/bench"
 	"github.com/kermit-trace/kermit/bench/journal"
+	"github.com/kermit-trace/kermit/bench/process"
 	"github.com/kermit-trace/kermit/bench/workload"
 	"github.com/kermit-trace/kermit/dataset"
 	"github.com/kermit-trace/kermit/stream"
-	"golang.org/x/sys/unix"
 )
 
 // CodeWrong is the exit code for a plan that is wrong: nothing has started.
@@ -45,7 +45,7 @@ func Run(ctx context.Context, p Plan, c Console) (Outcome, error) {
 	r.job.Keep(j)
 	over := make(chan struct{})
 	defer close(over)
-	go r.listen(ctx, over)
+	go process.Heed(ctx, r.Signals, over, r.hand)
 	go r.job.endWhen(c.End, over)
 	outcome, err := r.pipeline()
 	if undone := j.Close().Err(); undone != nil { // the session has, if it came that far
@@ -129,22 +129,11 @@ func (p *Plan) check() error {
 	return nil
 }
 
-// listen hands signals on.
-func (r *run) listen(ctx context.Context, over <-chan struct{}) {
-	ended := ctx.Done()
-	for {
-		var s os.Signal = unix.SIGTERM
-		select {
-		case s = <-r.Signals:
-		case <-ended:
-			ended = nil
-		case <-over:
-			return
-		}
-		select {
-		case r.signals <- s:
-		default: // one more of many
-		}
+// hand hands a signal on.
+func (r *run) hand(s os.Signal) {
+	select {
+	case r.signals <- s:
+	default: // one more of many
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/kermit-trace/kermit/bench/journal"
+	"github.com/kermit-trace/kermit/bench/process"
 	"github.com/kermit-trace/kermit/internal/invoker"
 	"golang.org/x/sys/unix"
 )
@@ -91,7 +92,7 @@ func Run(ctx context.Context, s *Sweep, o Options) (Result, error) {
 	}
 	over := make(chan struct{})
 	defer close(over)
-	go r.listen(ctx, over)
+	go process.Heed(ctx, r.Signals, over, r.heed)
 	err := r.cellAfterCell(ctx)
 	return r.result(), err
 }
@@ -229,30 +230,20 @@ func (r *runner) begin() error {
 	return nil
 }
 
-// listen keeps the first signal, and hands all to the cell that runs.
-func (r *runner) listen(ctx context.Context, over <-chan struct{}) {
-	ended := ctx.Done()
-	for {
-		var s os.Signal = unix.SIGTERM
-		select {
-		case s = <-r.Signals:
-		case <-ended:
-			ended = nil
-		case <-over:
-			return
-		}
-		r.mu.Lock()
-		if n, ok := s.(syscall.Signal); ok && r.signal == 0 {
-			r.signal = n
-		}
-		if r.now != nil {
-			r.cut = r.cut || !r.worked
-			select {
-			case r.now <- s:
-			default: // one more of many
-			}
-		}
-		r.mu.Unlock()
+// heed keeps the first signal, and hands all to the cell that runs.
+func (r *runner) heed(s os.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n, ok := s.(syscall.Signal); ok && r.signal == 0 {
+		r.signal = n
+	}
+	if r.now == nil {
+		return
+	}
+	r.cut = r.cut || !r.worked
+	select {
+	case r.now <- s:
+	default: // one more of many
 	}
 }
 
