@@ -166,13 +166,16 @@ type NeedError struct {
 
 func (e *NeedError) Error() string {
 	var names []string
-	fate := "there"
+	are, fate := "is", "there"
+	if len(e.Missing) > 1 {
+		are = "are"
+	}
 	for _, n := range e.Missing {
 		if names = append(names, n.Program+n.File); n.Program != "" {
 			fate = "installed"
 		}
 	}
-	return fmt.Sprintf("workload %s needs %s, which is not %s", e.Workload, strings.Join(names, " and "), fate)
+	return fmt.Sprintf("workload %s needs %s, which %s not %s", e.Workload, strings.Join(names, " and "), are, fate)
 }
 
 // Hint is the command that installs what is missing.

@@ -237,7 +237,7 @@ phases: [{name: run, command: [touch, AT/ran]}]
 	r := performed(t, file, "--benchmark-dir", "relative")
 	cwd, err := os.Getwd()
 	check(t, err)
-	want := "kbench: workload mine needs no-such-server and no-such-client and " + cwd + "/relative/mine/tool, which is not installed\n" +
+	want := "kbench: workload mine needs no-such-server and no-such-client and " + cwd + "/relative/mine/tool, which are not installed\n" +
 		"kbench: hint: apt-get install it; kbench install mine\n"
 	if r.log != want || r.code != 127 || len(r.raw) > 0 {
 		t.Errorf("exit code %d, %d bytes on stdout, stderr\n%swant\n%s", r.code, len(r.raw), r.log, want)
