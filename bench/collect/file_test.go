@@ -157,6 +157,7 @@ func TestWrongFileIsRefused(t *testing.T) {
 		{h + "poll_rate: -1", "want 0 to an hour", "", 3},
 		{"benchmark_config:\n  redis:\n   a: b: c\n", "mapping values are not allowed", "", 3},
 		{"benchmark_config: {\n", "did not find expected", "", 1},
+		{"benchmark_config:\n  generic: {cpus: [1}\n", "did not find expected", "", 2},
 		{"a: \xff\n", "invalid", "", 1},
 		{"---\n---\n", "a second document", "", 2},
 	} {

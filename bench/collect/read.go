@@ -9,12 +9,11 @@ import (
 	"io"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/kermit-trace/kermit/bench"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -57,8 +56,6 @@ func (r *reader) warn(n *yaml.Node, format string, args ...any) {
 	r.warnings = append(r.warnings, fmt.Sprintf("%s:%d: ", r.path, n.Line)+fmt.Sprintf(format, args...))
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.*))$`)
-
 // parse reads the one document of a file; an empty one is null.
 func (r *reader) parse(data []byte) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -75,11 +72,7 @@ func (r *reader) parse(data []byte) (*yaml.Node, error) {
 			return nil, r.wrong(&more, errors.New("a second document: one is enough"))
 		}
 	}
-	line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		line, _ = strconv.Atoi(m[1]) // digits
-		text = m[2]
-	}
+	line, text := bench.BrokenYAML(err, data)
 	return nil, &Error{Path: r.path, Line: line, Err: errors.New(text)}
 }
 

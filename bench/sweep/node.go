@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/kermit-trace/kermit/bench"
 	"github.com/kermit-trace/kermit/bench/collect"
 	"go.yaml.in/yaml/v3"
 )
@@ -34,8 +33,6 @@ func (r reader) unknown(n *yaml.Node, what, of string, known []string) error {
 	return &collect.Error{Path: r.path, Line: n.Line, Err: err, Given: n.Value, Known: known}
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s:(.*))$`)
-
 // parse returns the mapping that is the file.
 func (r reader) parse(data []byte) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -44,25 +41,21 @@ func (r reader) parse(data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, r.wrong(&yaml.Node{Line: 1}, "the file is empty")
 	case err != nil:
-		return nil, r.broken(err)
+		return nil, r.broken(err, data)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
 		return nil, r.wrong(&more, "a second document: one is enough")
 	case !errors.Is(err, io.EOF):
-		return nil, r.broken(err)
+		return nil, r.broken(err, data)
 	}
 	return doc.Content[0], nil
 }
 
 // broken gives an error of the parser its place.
-func (r reader) broken(err error) error {
-	at, text := &yaml.Node{Line: 1}, strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		at.Line, _ = strconv.Atoi(m[1]) // digits
-		text = m[2]
-	}
-	return r.wrong(at, "%s", text)
+func (r reader) broken(err error, data []byte) error {
+	line, text := bench.BrokenYAML(err, data)
+	return r.wrong(&yaml.Node{Line: line}, "%s", text)
 }
 
 // pair is a key and its value.

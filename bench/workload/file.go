@@ -141,7 +141,7 @@ func parse(name, path string, data []byte) (*Workload, error) {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file is empty")
 		}
-		return nil, fmt.Errorf("%s: %s", path, plainYAML(err))
+		return nil, fmt.Errorf("%s: %w", path, plain(err, data))
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: more than one document", path)
@@ -150,22 +150,6 @@ func parse(name, path string, data []byte) (*Workload, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return w, nil
-}
-
-var goType = regexp.MustCompile(`field (\S+) not found in type workload\.(\w+)`)
-
-// plainYAML takes the words of Go out of an error of the yaml package.
-func plainYAML(err error) string {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n")
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimSpace(goType.ReplaceAllStringFunc(l, func(m string) string {
-			g := goType.FindStringSubmatch(m)
-			return fmt.Sprintf("unknown key %q of a %s", g[1], strings.ToLower(g[2]))
-		}))
-	}
-	return strings.Join(lines, "; ")
 }
 
 // check finds what the types of the file cannot say.

@@ -15,6 +15,9 @@ func TestMistakesInAFileAreNamedWithTheirLine(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no file":               {"", "the file is empty"},
 		"not YAML":              {"doc: [1\n", "line 1"},
+		"not YAML further on":   {"doc: d\nphases: [{name: run, command: [x}]\ndoc: d\n", "line 2: did not find expected ',' or ']'"},
+		"no YAML to its end":    {"doc: d\nphases: [\n", "line 2: did not find expected"},
+		"no YAML token":         {"doc: d\nphases: %\n", "line 2: found character that cannot start any token"},
 		"a list":                {"- doc\n", "line 1"},
 		"two documents":         {plainWorkload + "---\ndoc: e\n", "more than one document"},
 		"unknown key":           {plainWorkload + "services:\n  - {name: s, comand: [x]}\n", `line 5: unknown key "comand" of a service`},

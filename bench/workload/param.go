@@ -5,6 +5,7 @@ package workload
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,12 +54,13 @@ func (p *Params) UnmarshalYAML(node *yaml.Node) error {
 // strict decodes a node; unknown keys are errors. (A decoder's KnownFields is
 // not handed down to the nodes that UnmarshalYAML is given.)
 func strict(node *yaml.Node, into any) error {
+	known := keysOf(reflect.TypeFor[Param](), "Param")
 	for i := 0; i < len(node.Content); i += 2 {
 		value := node.Content[i+1]
 		for j := 0; value.Kind == yaml.MappingNode && j < len(value.Content); j += 2 {
 			key := value.Content[j]
-			if !slices.Contains([]string{"type", "default", "unit", "min", "max", "choices", "doc"}, key.Value) {
-				return fmt.Errorf("line %d: unknown key %q of a parameter", key.Line, key.Value)
+			if !slices.Contains(known, key.Value) {
+				return &KeyError{key.Line, key.Value, "parameter", known}
 			}
 		}
 	}

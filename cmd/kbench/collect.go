@@ -150,13 +150,7 @@ func explainCollect(code int, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &inFile):
-		if near := command.Nearest(inFile.Given, inFile.Known); near != "" {
-			return command.Hint(command.Usage("%w", err), "did you mean %s?", near)
-		}
-		if inFile.Given != "" {
-			return command.Hint(command.Usage("%w", err), "one of %s", strings.Join(inFile.Known, ", "))
-		}
-		return command.Usage("%w", err)
+		return misnamed(err, inFile.Given, inFile.Known)
 	case errors.As(err, &missing):
 		return command.Exit(code, command.Hint(err, "make build makes it"))
 	case errors.As(err, &child) && child.Program == "ktrace" && os.Geteuid() != 0:

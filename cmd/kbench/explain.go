@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/kermit-trace/kermit/bench"
 	"github.com/kermit-trace/kermit/cmd/internal/command"
@@ -26,4 +27,17 @@ func explain(code int, err error) error {
 		err = command.Hint(err, "ktrace | kbench … | kparquet -o data/; without ktrace: kbench … </dev/null")
 	}
 	return command.Exit(code, err)
+}
+
+// misnamed makes err a usage error, with advice where a word of it, which may
+// be "", is none of those known.
+func misnamed(err error, given string, known []string) error {
+	err = command.Usage("%w", err)
+	if near := command.Nearest(given, known); near != "" {
+		return command.Hint(err, "did you mean %s?", near)
+	}
+	if given != "" {
+		return command.Hint(err, "one of %s", strings.Join(known, ", "))
+	}
+	return err
 }

@@ -87,6 +87,10 @@ func load(name string) (*workload.Workload, error) {
 	case errors.As(err, &unknown):
 		return nil, command.Hint(command.Usage("%w", err), "%s", nearest(name))
 	case err != nil:
+		var key *workload.KeyError
+		if errors.As(err, &key) {
+			return nil, misnamed(err, key.Key, key.Known)
+		}
 		return nil, command.Usage("%w", err)
 	}
 	return w, nil

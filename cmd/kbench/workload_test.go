@@ -264,7 +264,11 @@ phases: [{name: run, command: [touch, AT/ran]}]
 		performed(t, file, "--set", set).expect(t, 2, want)
 	}
 	check(t, os.WriteFile(file, []byte("doc: d\nphases:\n  - {name: run, comand: [x]}\n"), 0o644))
-	performed(t, file).expect(t, 2, `mine.yaml: line 3: unknown key "comand" of a phase`)
+	performed(t, file).expect(t, 2, "mine.yaml: line 3: unknown key \"comand\" of a phase\nkbench: hint: did you mean command?\n")
+	for key, want := range map[string]string{"mim: 0": "did you mean min?", "highest: 0": "one of type, default, unit, min, max, choices, doc"} {
+		check(t, os.WriteFile(file, []byte("doc: d\nparams: {n: {type: int, default: 1, doc: d, "+key+"}}\n"), 0o644))
+		performed(t, file).expect(t, 2, "mine.yaml: line 2: unknown key", "of a parameter\nkbench: hint: "+want+"\n")
+	}
 	performed(t, filepath.Join(dir, "nobody.yaml")).expect(t, 2, "no such file or directory")
 	if exists(filepath.Join(dir, "ran")) {
 		t.Error("the phase ran")
