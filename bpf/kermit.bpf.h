@@ -259,7 +259,7 @@ static __always_inline void kermit_submit(u64 *record)
 	bpf_ringbuf_submit(record, *record >> 32);
 }
 
-static __always_inline void kermit_pass_over(void *table, bool is_wanted)
+static __always_inline void kermit_lose(void *table)
 {
 	u32 zero = 0;
 	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
@@ -268,10 +268,22 @@ static __always_inline void kermit_pass_over(void *table, bool is_wanted)
 	if (!control || !count || !control->open)
 		return;
 	__sync_fetch_and_add(&count->seen, 1);
-	if (is_wanted)
-		__sync_fetch_and_add(&count->lost_other, 1);
-	else
+	__sync_fetch_and_add(&count->lost_other, 1);
+}
+
+static __always_inline bool kermit_unwanted(void *table, u32 tgid)
+{
+	u32 zero = 0;
+	struct kermit_control *control = bpf_map_lookup_elem(&kermit_control, &zero);
+	struct kermit_counters *count;
+
+	if (!control || kermit_wanted(control, tgid))
+		return false;
+	if (control->open && (count = kermit_count(table))) {
+		__sync_fetch_and_add(&count->seen, 1);
 		__sync_fetch_and_add(&count->filtered, 1);
+	}
+	return true;
 }
 
 /* A row of the table for the process tgid (the row's own: never the one an interrupt stopped), or NULL. */
@@ -282,9 +294,9 @@ static __always_inline void kermit_pass_over(void *table, bool is_wanted)
 #define submit(row) kermit_submit((u64 *)(row) - 1)
 
 /* Counts a row that was due and cannot be made. */
-#define lose(table) kermit_pass_over(&table, true)
+#define lose(table) kermit_lose(&table)
 
-/* Counts a row that was due for a process that is not wanted: what reserve would have done. */
-#define dismiss(table) kermit_pass_over(&table, false)
+/* Whether a row that is due now is not wanted, which is counted: what reserve would do, before the work that leads to it. */
+#define unwanted(table, tgid) kermit_unwanted(&table, tgid)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

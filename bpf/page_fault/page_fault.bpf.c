@@ -57,12 +57,15 @@ struct {
 
 static __always_inline int enter(u64 address, u64 error_code)
 {
-	u32 cpu = bpf_get_smp_processor_id();
-	struct fault *f = bpf_map_lookup_elem(&percpu_now, &cpu);
 	u64 id = bpf_get_current_pid_tgid();
-	u32 other;
+	struct fault *f;
+	u32 cpu, other;
 
-	if (!f || !wanted(id >> 32))
+	if (!wanted(id >> 32)) /* before anything else: what is not wanted is to cost little */
+		return 0;
+	cpu = bpf_get_smp_processor_id();
+	f = bpf_map_lookup_elem(&percpu_now, &cpu);
+	if (!f)
 		return 0;
 	other = f->pid;
 	if (other)
@@ -128,15 +131,14 @@ enum { WRITE = 1, MAJOR = 2 };
 static __always_inline int complete(u64 address, u32 what)
 {
 	u64 id = bpf_get_current_pid_tgid(), now;
-	u32 cpu = bpf_get_smp_processor_id();
 	struct page_fault *row;
 	struct fault f;
+	u32 cpu;
 
-	if (!wanted(id >> 32)) {
-		dismiss(page_fault);
+	if (unwanted(page_fault, id >> 32))
 		return 0;
-	}
 	now = bpf_ktime_get_boot_ns();
+	cpu = bpf_get_smp_processor_id();
 	if (!started(cpu, id, address, &f)) {
 		lose(page_fault);
 		return 0;
