@@ -31,13 +31,14 @@ func collectCommand() *cli.Command {
 		ArgsUsage: "[data]",
 		Description: "Starts ktrace and kparquet, runs the benchmark between them, and puts the settings of the machine\n" +
 			"back that it has changed. Stdout gets \"Started benchmark NAME\" after the benchmark's preparation and,\n" +
-			"as the last line, the collection's id; its folder is data/curated/NAME/ID/.\n\n" +
+			"as the last line, the collection's id; its folder is curated/NAME/ID/ of the dataset.\n\n" +
 			"A line with END on stdin, SIGINT and SIGTERM end it in order.\n\n" +
 			"   sudo kbench collect -c config/redis_never.yaml\n" +
 			"   sudo kbench collect -b faux -v",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config-file", Aliases: []string{"c"}, Usage: "`FILE` that says what to collect", Value: "defaults.yaml"},
 			&cli.StringFlag{Name: "benchmark", Aliases: []string{"b"}, Usage: "run the benchmark `NAME`", DefaultText: "what the file says"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to the dataset `DIR`", DefaultText: "what the file says, or data"},
 			&cli.StringFlag{Name: "collection-prefix", Aliases: []string{"p"}, Usage: "start the collection's id with `PREFIX`"},
 			benchmarkDirFlag(),
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say on stdout what KernMLOps says"},
@@ -63,6 +64,9 @@ func collectData(c *cli.Context) error {
 		return explainCollect(collect.CodeWrong, err)
 	}
 	plan.Prefix, plan.State = c.String("collection-prefix"), c.String("state")
+	if c.IsSet("output") {
+		plan.Output = c.String("output")
+	}
 	if dir := c.String("benchmark-dir"); c.IsSet("benchmark-dir") && dir != "" {
 		plan.BenchmarkDir = dir
 	} else if plan.BenchmarkDir == "" {
