@@ -89,17 +89,17 @@ func TestFaultsOfASourceThatCannotSee(t *testing.T) {
 }
 
 const packets = "table tcp_v4_rcv netfilter\nunobservable branch time_wait\nunobservable branch listen_state\n" +
-	"branch_type:u8 branch_name:str drop_reason:u16 drop_reason_name:str sport:u16 dport:u16 comm:str ts_ns:i64 skb_len:u32 packet:i64\n" + `
-0 entry            0 none      40000 80 curl  1000 60 1
-8 new_syn_recv     0 none      40000 80 curl  1001 60 1
-0 entry            0 none      40000 80 curl  2000 100 2
-18 established_proc 0 none     40000 80 curl  2001 100 2
-0 entry            0 none      80 40000 nginx 3000 40 3
-18 established_proc 0 none     80 40000 nginx 3001 40 3
+	"branch_type:u8 branch_name:str drop_reason:u16 drop_reason_name:str saddr:str sport:u16 daddr:str dport:u16 comm:str ts_ns:i64 skb_len:u32 packet:i64\n" + `
+0 entry            0 none 10.0.0.1 40000 10.0.0.2 80 curl  1000 60 1
+8 new_syn_recv     0 none 10.0.0.1 40000 10.0.0.2 80 curl  1001 60 1
+0 entry            0 none 10.0.0.1 40000 10.0.0.2 80 curl  2000 100 2
+18 established_proc 0 none 10.0.0.1 40000 10.0.0.2 80 curl  2001 100 2
+0 entry            0 none 10.0.0.2 80 10.0.0.1 40000 nginx 3000 40 3
+18 established_proc 0 none 10.0.0.2 80 10.0.0.1 40000 nginx 3001 40 3
 # one packet, dropped, and told of in two rows
-0 entry            0 none      40001 81 curl  4000 20 4
-2 no_socket        3 no_socket 40001 81 curl  4001 20 4
-17 rst_sent        3 no_socket 40001 81 curl  4002 20 4
+0 entry            0 none 10.0.0.1 40001 10.0.0.2 81 curl  4000 20 4
+2 no_socket        3 no_socket 10.0.0.1 40001 10.0.0.2 81 curl  4001 20 4
+17 rst_sent        3 no_socket 10.0.0.1 40001 10.0.0.2 81 curl  4002 20 4
 `
 
 func TestTCPCountsPacketsOnce(t *testing.T) {
@@ -113,6 +113,22 @@ func TestTCPCountsPacketsOnce(t *testing.T) {
 	got, _ = summarize(t, d, "tcp_v4_rcv", Parameters{})
 	same(t, pick(t, got, "branch", "packets", "share", "dropped", "received_bytes"),
 		"entry 4 1.0 0 220\nestablished_proc 2 0.5 0 140\nnew_syn_recv 1 0.25 0 60\nno_socket 1 0.25 1 20\nrst_sent 1 0.25 1 20")
+}
+
+// A service's port is not always the lower one: a listener's is known by what only it does, another by its many peers.
+func TestTCPFindsTheService(t *testing.T) {
+	columns, _, _ := strings.Cut(packets, "\n0 entry")
+	d := open(t, columns+`
+0 entry            0 none 10.0.0.1 35000 10.0.0.2 43000 client 1000 60 1
+8 new_syn_recv     0 none 10.0.0.1 35000 10.0.0.2 43000 client 1001 60 1
+0 entry            0 none 10.0.0.2 43000 10.0.0.1 35000 server 2000 40 2
+# the same number elsewhere is somebody else's: this one was there before, for two
+0 entry            0 none 10.0.0.3 50001 10.0.0.3 43000 one    3000 10 3
+0 entry            0 none 10.0.0.3 50001 10.0.0.3 39000 one    3000 10 4
+0 entry            0 none 10.0.0.3 43000 10.0.0.3 50001 other  3000 10 5
+`)
+	got, _ := summarize(t, d, "tcp", Parameters{})
+	same(t, pick(t, got, "port", "side", "comm", "packets"), "50001 client one 2\n43000 client server 1\n43000 server client 1\n50001 server other 1")
 }
 
 func TestRoomsSummaries(t *testing.T) {
