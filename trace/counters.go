@@ -45,19 +45,33 @@ func newLiveTable(shape *Shape, source *Source, m *ebpf.Map, id, cpus int) (*liv
 	return &liveTable{shape: shape, table: shape.Table(source), id: id, memory: memory, cpus: cpus}, nil
 }
 
-// counters reads the table's counters. While probes run, a row may be between
-// two of them.
+// mostReadings of a CPU's counters: a row that is between two of them is there
+// for some ten nanoseconds, unless its program was preempted.
+const mostReadings = 1000
+
+// counters reads the table's counters.
 func (t *liveTable) counters() Counters {
-	var c Counters
+	var sum Counters
 	for cpu := range t.cpus {
 		at := t.memory[cpu*countersSize/8:]
-		c.Seen += atomic.LoadUint64(&at[0])
-		c.Filtered += atomic.LoadUint64(&at[1])
-		c.Emitted += atomic.LoadUint64(&at[2])
-		c.LostRing += atomic.LoadUint64(&at[3])
-		c.LostOther += atomic.LoadUint64(&at[4])
+		var c Counters
+		for range mostReadings {
+			// Seen is counted first: where the sum is right, no row is between them.
+			c = Counters{
+				Seen: atomic.LoadUint64(&at[0]), Filtered: atomic.LoadUint64(&at[1]), Emitted: atomic.LoadUint64(&at[2]),
+				LostRing: atomic.LoadUint64(&at[3]), LostOther: atomic.LoadUint64(&at[4]),
+			}
+			if c.Seen == c.Filtered+c.Emitted+c.LostRing+c.LostOther {
+				break
+			}
+		}
+		sum.Seen += c.Seen
+		sum.Filtered += c.Filtered
+		sum.Emitted += c.Emitted
+		sum.LostRing += c.LostRing
+		sum.LostOther += c.LostOther
 	}
-	return c
+	return sum
 }
 
 // mapArray maps an array map into memory.
