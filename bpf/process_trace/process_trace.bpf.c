@@ -25,7 +25,7 @@ struct process_info {
 	u64 cgroup_id DOC("cgroup v2, by its inode number");
 	u32 exit_code DOC("what the program passed to exit, 0 to 255; 0 on exec");
 	u32 exit_signal DOC("signal that ended the process, or 0");
-	char comm[16] DOC("name of the thread");
+	char comm[16] DOC("name of the process: of its first thread");
 	char filename[128] DOC("file that is executed, as named to the kernel; empty on exit");
 	char cmdline[512] ARGV DOC("arguments, with spaces between them, cut at 511 bytes; empty on exit");
 	u32 args_bytes DOC("length of all arguments in bytes");
@@ -119,7 +119,7 @@ static __always_inline struct process_info *describe(struct task_struct *task, u
 	row->filename[0] = 0;
 	row->args_bytes = 0;
 	__builtin_memset(row->cmdline, 0, sizeof(row->cmdline));
-	bpf_probe_read_kernel_str(row->comm, sizeof(row->comm), task->comm);
+	bpf_probe_read_kernel_str(row->comm, sizeof(row->comm), task->group_leader->comm);
 	return row;
 }
 
