@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -45,9 +46,10 @@ func newLiveTable(shape *Shape, source *Source, m *ebpf.Map, id, cpus int) (*liv
 	return &liveTable{shape: shape, table: shape.Table(source), id: id, memory: memory, cpus: cpus}, nil
 }
 
-// mostReadings of a CPU's counters: a row that is between two of them is there
-// for some ten nanoseconds, unless its program was preempted.
-const mostReadings = 1000
+// mostReadings of a CPU's counters, and how many of them at once: a row that is
+// between two of them is there for some ten nanoseconds, unless its program was
+// preempted.
+const mostReadings, readingsAtOnce = 1000, 100
 
 // counters reads the table's counters.
 func (t *liveTable) counters() Counters {
@@ -55,7 +57,10 @@ func (t *liveTable) counters() Counters {
 	for cpu := range t.cpus {
 		at := t.memory[cpu*countersSize/8:]
 		var c Counters
-		for range mostReadings {
+		for n := range mostReadings {
+			if n >= readingsAtOnce {
+				time.Sleep(50 * time.Microsecond)
+			}
 			// Seen is counted first: where the sum is right, no row is between them.
 			c = Counters{
 				Seen: atomic.LoadUint64(&at[0]), Filtered: atomic.LoadUint64(&at[1]), Emitted: atomic.LoadUint64(&at[2]),
