@@ -120,11 +120,16 @@ func (m *machine) judge(room *Room, source *Source) SourceReport {
 	}
 	s.Verdict = Refused
 	s.Why, s.Help = strings.TrimPrefix(explain(err), source.Name+": "), m.help(room, source, err)
-	var v *ebpf.VerifierError
-	if errors.As(err, &v) {
-		s.Log = fmt.Sprintf("%+v", v)
-	}
+	s.Log = verifierLog(err)
 	return s
+}
+
+func verifierLog(err error) string {
+	var v *ebpf.VerifierError
+	if !errors.As(err, &v) {
+		return ""
+	}
+	return fmt.Sprintf("%+v", v)
 }
 
 // try attaches the source and detaches it at once.

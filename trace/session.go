@@ -139,7 +139,10 @@ func (s *Session) attach(room *Room) error {
 			p, err = s.load(room, source, len(s.tables))
 		}
 		if err != nil {
-			s.options.Log("%s: source %s: %+v", room.Name, source.Name, err)
+			s.options.Log("%s: source %s: %s", room.Name, source.Name, explain(err))
+			if log := verifierLog(err); log != "" {
+				s.options.Log("%s", log)
+			}
 			none.Errs = append(none.Errs, fmt.Errorf("%s: %w", source.Name, err))
 			continue
 		}

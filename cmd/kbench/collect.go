@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
@@ -59,6 +60,9 @@ func collectData(c *cli.Context) error {
 	plan, warnings, err := collect.Read(c.String("config-file"), c.String("benchmark"), hooks)
 	for _, w := range warnings {
 		fmt.Fprintln(os.Stderr, "kbench:", w)
+	}
+	if errors.Is(err, fs.ErrNotExist) && !c.IsSet("config-file") {
+		err = command.Hint(err, "-c FILE names another one")
 	}
 	if err != nil {
 		return explainCollect(collect.CodeWrong, err)

@@ -17,7 +17,8 @@ func installCommand() *cli.Command {
 		Usage:     "build the programs of a workload that no package has",
 		ArgsUsage: "WORKLOAD",
 		Description: "Runs the workload's script, which fetches a pinned source (that needs a network) and builds it\n" +
-			"under --benchmark-dir. Programs that a package has are named with the command that installs it.",
+			"under --benchmark-dir. Programs that a package has are named with the command that installs it.\n\n" +
+			"   kbench install redis",
 		Flags: []cli.Flag{benchmarkDirFlag()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {

@@ -40,6 +40,8 @@ func showCommand() *cli.Command {
 		Name:      "show",
 		Usage:     "show a workload: programs, parameters, servers, phases",
 		ArgsUsage: "WORKLOAD",
+		Description: "WORKLOAD is a name of `kbench list`, or a path to a YAML file.\n\n" +
+			"   kbench show redis",
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return command.Hint(command.Usage("name one workload"), "kbench list")

@@ -88,9 +88,11 @@ func restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "restore",
 		Usage: "put back what killed runs have changed, and end what they left running",
-		Description: "Prints a line for each thing. Runs that go on are left alone. Exit code 1 when something is not as\n" +
-			"it was: a setting that somebody else has changed since is left as it is.\n\n" +
-			"Any later run of kbench with the same --state does this first.",
+		Description: "Settings, servers, programs of workloads, working folders. The command of `kbench exec` is the user's\n" +
+			"own: it goes on. Prints a line for each thing. Runs that go on are left alone. Exit code 1 when\n" +
+			"something is not as it was: a setting that somebody else has changed since is left as it is.\n\n" +
+			"Any later run of kbench with the same --state does this first.\n\n" +
+			"   sudo kbench restore",
 		Flags: []cli.Flag{stateFlag()},
 		Action: func(c *cli.Context) error {
 			dir, err := journal.Dir(c.String("state"))

@@ -44,7 +44,9 @@ func execCommand() *cli.Command {
 		Usage:     "run a command",
 		ArgsUsage: "-- CMD [ARGS]",
 		Description: "CMD reads /dev/null; what it prints goes to stderr. SIGINT and SIGTERM are passed on to it\n" +
-			"and all it started, a second one kills them. Under sudo CMD runs as the user who called it.",
+			"and all it started, a second one kills them. Under sudo CMD runs as the user who called it.\n\n" +
+			"   sudo ktrace -k page_fault | kbench exec -- make -j4 | kparquet -o data/\n" +
+			"   sudo ktrace | sudo kbench exec --knob transparent_hugepages=never --repeat 5 -- ./a.out | kparquet -o data/",
 		Flags: append(runFlags(),
 			&cli.StringFlag{Name: "workload", Usage: "file the recording under `NAME`", DefaultText: "the base name of CMD"},
 			&cli.BoolFlag{Name: "root", Usage: "under sudo, run CMD as root"}),

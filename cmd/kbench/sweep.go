@@ -177,6 +177,8 @@ func sweepStatus(c *cli.Context) error {
 		if name, err = sweep.NameOf(file); err != nil {
 			return explainSweepFile(err)
 		}
+	} else if c.IsSet("output") {
+		return command.Hint(command.Usage("-o says where the sweep of a file is: which file?"), "kbench sweep --status -f FILE -o DIR")
 	} else {
 		dir, err := journal.Dir(c.String("state"))
 		if err != nil {

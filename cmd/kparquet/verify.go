@@ -20,7 +20,8 @@ func verifyCommand() *cli.Command {
 		ArgsUsage: "DIR…",
 		Description: "Reads every file: checksums, schema, order of columns; whether all rows are there that the\n" +
 			"tracer emitted, and whether seen = filtered + emitted + lost. One line a table. Exit code 1\n" +
-			"if anything is wrong. Rows that the tracer says it lost are shown; they are no fault of the dataset.",
+			"if anything is wrong. Rows that the tracer says it lost are shown; they are no fault of the dataset.\n\n" +
+			"   kparquet verify data/",
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				return command.Hint(command.Usage("no dataset to verify"), "kparquet verify data/")
@@ -66,7 +67,8 @@ func recoverCommand() *cli.Command {
 		Usage:     "finish what a crash left in a dataset",
 		ArgsUsage: "DIR",
 		Description: "Merges the parts of recordings whose kparquet died, and removes its temporary files.\n" +
-			"Recordings under way are left alone.",
+			"Recordings under way are left alone.\n\n" +
+			"   kparquet recover data/",
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return command.Hint(command.Usage("recover takes one dataset"), "kparquet recover data/")

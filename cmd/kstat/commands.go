@@ -33,6 +33,9 @@ func commands() ([]*cli.Command, error) {
 		},
 		{
 			Name: "sql", Usage: "Ask SQL; - reads it from stdin", ArgsUsage: "D… QUERY", Flags: flags(),
+			Description: "The tables are views over all collections of D: `kstat tables D` lists them, and there is the view process.\n\n" +
+				"   kstat sql data/ 'select comm, count(*) from page_fault group by all order by 2 desc'\n" +
+				"   kstat sql data/ - --format csv -o answer.csv < question.sql",
 			Action: func(c *cli.Context) error { return script(c) },
 		},
 	}

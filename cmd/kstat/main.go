@@ -35,9 +35,13 @@ func newApp() (*cli.App, error) {
 		return nil, err
 	}
 	return &cli.App{
-		Name:      "kstat",
-		Usage:     "ask recordings of kernel events questions",
-		UsageText: "kstat COMMAND D… [flags]\n\nD is a dataset, one of its folders, a collection, or a glob of such.",
+		Name:  "kstat",
+		Usage: "ask recordings of kernel events questions",
+		UsageText: "kstat COMMAND D… [flags]\n\nD is a dataset, one of its folders, a collection, or a glob of such.\n\n" +
+			"   kstat tables data/\n" +
+			"   kstat processes data/ --limit 20\n" +
+			"   kstat rss data/ --process redis-server --plot rss.png\n" +
+			"   kstat sql data/ 'select comm, count(*) from page_fault group by all order by 2 desc'",
 		Commands:  commands,
 		Writer:    os.Stdout,
 		ErrWriter: os.Stderr,

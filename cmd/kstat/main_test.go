@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,8 @@ func TestHelpNamesEverySummary(t *testing.T) {
 		}
 	}
 	for _, c := range list {
-		if c.Description != "" && !strings.Contains(c.Description, "SELECT") {
+		own := slices.Contains([]string{"tables", "describe", "views", "sql"}, c.Name)
+		if !own && !strings.Contains(c.Description, "SELECT") {
 			t.Errorf("%s does not show its SQL", c.Name)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"github.com/kermit-trace/kermit/cmd/internal/command"
 	"github.com/kermit-trace/kermit/stream"
@@ -32,6 +33,9 @@ func cat() *cli.Command {
 				return command.Usage("unexpected argument %q", c.Args().Get(1))
 			}
 			in := os.Stdin
+			if c.NArg() == 0 && term.IsTerminal(int(in.Fd())) {
+				return command.Hint(command.Usage("stdin is a terminal, not a stream"), "ktrace | ktrace cat")
+			}
 			if name := c.Args().First(); name != "" {
 				file, err := os.Open(name)
 				if err != nil {

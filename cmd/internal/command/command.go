@@ -101,8 +101,20 @@ func prepare(app *cli.App) {
 	}
 	app.Commands = append(app.Commands, completion(app.Name))
 	for _, sub := range app.Commands {
+		if sub.ArgsUsage == "" && sub.Action != nil {
+			sub.Action = withoutArguments(sub.Action)
+		}
 		sub.OnUsageError = misuse
 		sub.HideHelpCommand = true // else an argument "help" or "h" is taken for it
+	}
+}
+
+func withoutArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.NArg() > 0 {
+			return Hint(Usage("unexpected argument %q", c.Args().First()), "%s --help", c.Command.HelpName)
+		}
+		return action(c)
 	}
 }
 
@@ -153,7 +165,7 @@ func report(name string, err error) int {
 	return code
 }
 
-// Verbose is the flag -v that every command has.
+// Verbose is the flag -v of commands that have more to say.
 func Verbose() cli.Flag {
 	return &cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say more on stderr"}
 }

@@ -57,20 +57,20 @@ func demo() *cli.App {
 		"loud":  command.Exit(125, command.Hint(errors.New("job lost"), "look")),
 	}
 	return &cli.App{Name: "demo", Commands: []*cli.Command{
-		{Name: "show", Flags: flags(), Action: show},
+		{Name: "show", ArgsUsage: "[WORD …]", Flags: flags(), Action: show},
 		{Name: "exec", ArgsUsage: "-- CMD [ARGS]", Flags: flags(), Action: func(c *cli.Context) error {
 			if c.Bool("verbose") {
 				return exec.Command(c.Args().First(), c.Args().Tail()...).Run()
 			}
 			return show(c)
 		}},
-		{Name: "fail", Action: func(c *cli.Context) error { return fail[c.Args().First()] }},
+		{Name: "fail", ArgsUsage: "HOW", Action: func(c *cli.Context) error { return fail[c.Args().First()] }},
 	}}
 }
 
 func solo() *cli.App {
 	return &cli.App{Name: "solo", Flags: flags(), Action: show, Commands: []*cli.Command{
-		{Name: "doctor", Action: show}, {Name: "list", Flags: []cli.Flag{command.Verbose()}, Action: show},
+		{Name: "doctor", Action: show}, {Name: "list", ArgsUsage: "[WORD …]", Flags: []cli.Flag{command.Verbose()}, Action: show},
 	}}
 }
 
@@ -169,6 +169,8 @@ func TestAMisuseIsOneLineAndAHint(t *testing.T) {
 		"solo ---x":                   "solo: bad flag syntax: ---x\nsolo: hint: solo --help\n",
 		"demo help nonsense":          "demo: no help topic for 'nonsense'\ndemo: hint: demo --help\n",
 		"demo completion fish":        "demo: completion for \"fish\": bash or zsh\n",
+		"demo completion":             "demo: name one shell: bash or zsh\ndemo: hint: demo completion --help\n",
+		"solo doctor x":               "solo: unexpected argument \"x\"\nsolo: hint: solo doctor --help\n",
 		"demo --level 3 show":         "demo: unknown flag --level\ndemo: hint: demo --help\n",
 		"demo fail usage":             "demo: name one\n",
 		"demo fail both":              "demo: outer: bad\ndemo: hint: do better\n",

@@ -33,6 +33,9 @@ func completion(name string) *cli.Command {
 		Description: fmt.Sprintf("Load it in the running shell:\n\n   eval \"$(%s completion bash)\"\n\n"+
 			"or keep it: %s completion bash > ~/.local/share/bash-completion/completions/%s", name, name, name),
 		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return Hint(Usage("name one shell: bash or zsh"), "%s completion --help", name)
+			}
 			shell := c.Args().First()
 			if shell != "bash" && shell != "zsh" {
 				return Usage("completion for %q: bash or zsh", shell)
