@@ -206,6 +206,15 @@ func (j *Journal) Change(c knob.Change, follow ...knob.Change) error {
 		return err
 	}
 	step("written")
+	// Until it is known that the kernel took the value as it is, any other is its
+	// work: rounded, or half done.
+	if now, err := knob.Read(c.File); err != nil || !knob.Same(now.Value, c.New) {
+		return err
+	}
+	if err := j.append(record{Held: true}, true); err != nil {
+		return err
+	}
+	step("held")
 	return nil
 }
 

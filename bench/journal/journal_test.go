@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,7 +24,7 @@ func TestKilledAtAnyStepEverythingComesBack(t *testing.T) {
 	other := bystander(t)
 	steps := m.steps("run", "SERVICES="+services)
 	m.asBefore("a run that ended well")
-	for _, want := range []string{"created", "begun", "claimed", "recorded", "written", "started", "served", "ended",
+	for _, want := range []string{"created", "begun", "claimed", "recorded", "written", "held", "started", "served", "ended",
 		"asked", "stopped", "put back vm.extfrag_threshold", "removed"} {
 		if !slices.Contains(steps, want) {
 			t.Errorf("no step %q in %q", want, steps)
@@ -41,6 +42,33 @@ func TestKilledAtAnyStepEverythingComesBack(t *testing.T) {
 	}
 	if !alive(other) {
 		t.Error("another's process was ended")
+	}
+}
+
+// TestKilledWhileTheKernelMakesAnotherValue: the kernel may round what is
+// written, and the run dies before it has seen that.
+func TestKilledWhileTheKernelMakesAnotherValue(t *testing.T) {
+	m := theMachine(t)
+	found, _ := filepath.Glob("/sys/block/*/queue/read_ahead_kb")
+	if len(found) == 0 {
+		t.Fatal("no block device")
+	}
+	file := found[0] // a number of pages
+	m.before[file] = raw(t, file)
+	odd := "KNOBS=" + file + "=5"
+	out, _ := m.helper("run", odd).Output() // which is refused
+	steps := strings.Count(string(out), "step ")
+	if !strings.Contains(string(out), "step written") || strings.Contains(string(out), "step held") {
+		t.Fatalf("what it did: %s", out)
+	}
+	m.restore() // the journal is closed by who opened it, which this run does not
+	m.asBefore("a value that was refused")
+	for i := range steps {
+		m.die(i+1, "run", odd)
+		if err := m.restore().Err(); err != nil {
+			t.Errorf("killed at step %d: %v", i+1, err)
+		}
+		m.asBefore(fmt.Sprintf("killed at step %d", i+1))
 	}
 }
 

@@ -22,6 +22,7 @@ type record struct {
 	Run     *header      `json:"run,omitempty"`
 	Claim   []string     `json:"claim,omitempty"`
 	Knob    *knob.Change `json:"knob,omitempty"`
+	Held    bool         `json:"held,omitempty"` // the changes so far have the values that were written
 	Service *service     `json:"service,omitempty"`
 	Ended   int          `json:"ended,omitempty"`
 	Folder  string       `json:"folder,omitempty"`
@@ -87,6 +88,7 @@ type history struct {
 	header   *header // nil: the run died before it wrote one, and did nothing
 	claims   []string
 	changes  []knob.Change // written, or about to be
+	held     int           // how many of them are known to have been written
 	services []service     // that have not ended
 	folders  []string      // to be removed
 }
@@ -125,6 +127,8 @@ func (h *history) add(r record) {
 		h.claims = append(h.claims, r.Claim...)
 	case r.Knob != nil:
 		h.changes = append(h.changes, *r.Knob)
+	case r.Held:
+		h.held = len(h.changes)
 	case r.Service != nil:
 		h.services = append(h.services, *r.Service)
 	case r.Ended != 0:

@@ -126,7 +126,7 @@ func removed(e *entry, report Report) Report {
 func putBack(run *history, now *header, claims map[string]string) Report {
 	var report Report
 	done := map[string]bool{}
-	for _, last := range slices.Backward(run.changes) {
+	for i, last := range slices.Backward(run.changes) {
 		if done[last.File] {
 			continue
 		}
@@ -143,7 +143,7 @@ func putBack(run *history, now *header, claims map[string]string) Report {
 		case strings.HasPrefix(last.File, "/proc/sys/net/") && run.header.NetNS != now.NetNS:
 			o.Verdict, o.Detail = Foreign, "of another network namespace"
 		default:
-			o.Verdict, o.Detail = putBackFile(first.Old, last)
+			o.Verdict, o.Detail = putBackFile(first.Old, last, i < run.held)
 		}
 		if o.Verdict != Untouched {
 			report = append(report, o)
@@ -154,8 +154,9 @@ func putBack(run *history, now *header, claims map[string]string) Report {
 }
 
 // putBackFile gives a file its old value, if it has the one that the last
-// change gave it or was about to replace.
-func putBackFile(old string, last knob.Change) (Verdict, string) {
+// change gave it or was about to replace, or any, where that change is not known
+// to have been held.
+func putBackFile(old string, last knob.Change, held bool) (Verdict, string) {
 	is := func(value string) (bool, string, error) {
 		state, err := knob.Read(last.File)
 		return knob.Same(state.Value, value), state.Value, err
@@ -168,7 +169,7 @@ func putBackFile(old string, last knob.Change) (Verdict, string) {
 		return Failed, err.Error()
 	case back:
 		return Untouched, ""
-	case !knob.Same(present, last.New) && !knob.Same(present, last.Old):
+	case held && !knob.Same(present, last.New) && !knob.Same(present, last.Old):
 		return Foreign, fmt.Sprintf("is %s: changed since, by another than the run, which set %s; it was %s", present, last.New, old)
 	}
 	if err := knob.Write(last.File, old); err != nil {
