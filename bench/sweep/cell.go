@@ -114,13 +114,18 @@ func (r *runner) collect(ctx context.Context, c *Cell, id string) (collect.Outco
 // for.
 const knobWait = 10 * time.Minute
 
-// watch hands signals to a cell; nil: none runs.
+// watch hands signals to a cell, and the one that came before it; nil: none
+// runs.
 func (r *runner) watch(signals chan os.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now = signals
-	if signals != nil {
-		r.worked, r.cut = false, false
+	if signals == nil {
+		return
+	}
+	r.worked, r.cut = false, r.signal != 0
+	if r.cut {
+		signals <- r.signal
 	}
 }
 

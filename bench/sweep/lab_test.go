@@ -28,7 +28,7 @@ import (
 
 // The test binary is also the sweep that dies: SWEEP is its file, in the
 // folder AT, and DIE the step, by name or number, at which it kills itself; with CUT its children
-// first, as a power cut would.
+// first, as a power cut would. END is the step at which it is asked to end.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	switch {
@@ -43,6 +43,10 @@ func TestMain(m *testing.M) {
 	step = func(name string) {
 		count++
 		fmt.Println("step", name)
+		if name == os.Getenv("END") {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+			time.Sleep(300 * time.Millisecond) // it is heard
+		}
 		if name == die || strconv.Itoa(count) == die {
 			if os.Getenv("CUT") != "" {
 				killChildren()

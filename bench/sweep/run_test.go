@@ -170,6 +170,22 @@ func TestCellThatASignalEndsRunsAgain(t *testing.T) {
 	l.clean("in the end", "1", "2")
 }
 
+// TestSignalBetweenCellsEndsTheNext: it comes when none runs, after the last
+// time that anybody asked.
+func TestSignalBetweenCellsEndsTheNext(t *testing.T) {
+	l := newLab(t, pairText)
+	l.write("tiny.yaml", strings.ReplaceAll(strings.Replace(tiny, "! grep", "[ -e AT/go ] || sleep 100; ! grep", 1), "AT", l.dir))
+	began := time.Now()
+	said, err := l.start("END=begun")
+	if took := time.Since(began); err != nil || took > 50*time.Second {
+		t.Errorf("it took %s, %v\n%s", took, err, said)
+	}
+	l.clean("interrupted")
+	l.write("go", "")
+	l.expect("result 2 done 0 failed 0 left 2 ran")
+	l.clean("in the end", "1", "2")
+}
+
 func TestFolderOfAnotherStateIsRefused(t *testing.T) {
 	l := newLab(t, pairText)
 	must(t, os.Mkdir(l.data(), 0o755))
