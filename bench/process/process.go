@@ -53,8 +53,9 @@ type Spec struct {
 
 // Process is a program that was started.
 type Process struct {
-	cmd   *exec.Cmd
-	bound bool
+	cmd    *exec.Cmd
+	drains []*drain
+	bound  bool
 
 	mu    sync.Mutex
 	ended bool
@@ -113,7 +114,7 @@ func Start(s Spec) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{bound: s.Bound, cmd: &exec.Cmd{
-		Path: path, Args: s.Args, Dir: s.Dir, Stdout: s.Stdout, Stderr: s.Stderr, WaitDelay: patience,
+		Path: path, Args: s.Args, Dir: s.Dir, WaitDelay: patience,
 		Env:         append(os.Environ(), s.Env...),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}}
@@ -126,7 +127,12 @@ func Start(s Spec) (*Process, error) {
 		// Go's threads last as long as the process.
 		p.cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	}
-	if err := start(p.cmd, s.CPUs); err != nil {
+	err = p.outputs(s)
+	if err == nil {
+		err = start(p.cmd, s.CPUs)
+	}
+	p.started()
+	if err != nil {
 		var e *fs.PathError // "fork/exec PATH: …" says nothing to a user
 		if errors.As(err, &e) {
 			err = e.Err
@@ -191,6 +197,7 @@ func (p *Process) Wait() int {
 	p.ended = true
 	p.mu.Unlock()
 	_ = p.cmd.Wait() // an exit code is no error here
+	p.drained()
 	return Code(p.cmd.ProcessState)
 }
 

@@ -61,6 +61,19 @@ func TestWorkloadsHaveTheRightsOfWhoCalledSudo(t *testing.T) {
 	r.expect(t, 125, "service plain: not ready after 2s: id -u printed \"0\"")
 }
 
+// TestProgramsCanOpenTheirOutput: by its name, as who has not made the pipe.
+func TestProgramsCanOpenTheirOutput(t *testing.T) {
+	if !asRoot(t) {
+		return
+	}
+	file, _ := described(t, `
+doc: prints by name
+phases: [{name: run, command: [sh, -c, "echo x=5 > /dev/stdout; (sleep 1000 &); echo y=6"], results: [{metric: x, pattern: '^x=(\d)'}, {metric: y, pattern: '^y=(\d)'}]}]
+`)
+	r := start(t, nil, []string{"run", file, "--state", t.TempDir()}, withoutTerminal, aside(t), calledBy).wait()
+	r.expect(t, 0, "x=5\ny=6\n")
+}
+
 // TestCommandHasTheRightsOfWhoCalledSudo unless it is to have root's.
 func TestCommandHasTheRightsOfWhoCalledSudo(t *testing.T) {
 	if !asRoot(t) {
