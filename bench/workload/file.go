@@ -172,6 +172,9 @@ func (w *Workload) check() error {
 			return fmt.Errorf("service %d (%q): needs a name of its own and a command", i+1, s.Name)
 		}
 		seen[s.Name] = true
+		if filepath.Base(s.Name) != s.Name {
+			return fmt.Errorf("service %q: its name becomes a file's, its log's: no / in it", s.Name)
+		}
 		if s.Ready.Port == "" && (len(s.Ready.Command) == 0 || s.Ready.HTTP != "") {
 			return fmt.Errorf("service %s: needs ready: a port or a command, and with http a port", s.Name)
 		}

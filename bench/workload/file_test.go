@@ -31,6 +31,7 @@ func TestMistakesInAFileAreNamedWithTheirLine(t *testing.T) {
 		"phase without name":    {"doc: d\nphases: [{command: [x]}]\n", "needs a name"},
 		"repeat without phases": {"doc: d\nphases: [{name: run, command: [x], repeat: \"2\"}]\n", "repeat needs phases"},
 		"service without name":  {plainWorkload + "services: [{command: [x]}]\n", "needs a name of its own"},
+		"service out of place":  {plainWorkload + "services: [{name: ../s, command: [x], ready: {port: \"1\"}}]\n", "no / in it"},
 		"services of one name":  {plainWorkload + "services: [{name: s, command: [x], ready: {port: \"1\"}}, {name: s, command: [x]}]\n", "needs a name of its own"},
 		"service never ready":   {plainWorkload + "services: [{name: s, command: [x]}]\n", "service s: needs ready"},
 		"asks anybody":          {plainWorkload + "services: [{name: s, command: [x], ready: {command: [x], http: \"http://x\"}}]\n", "and with http a port"},

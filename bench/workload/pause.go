@@ -40,10 +40,14 @@ func (r *run) pause(ctx context.Context, s scope, p *Phase, setup bool) error {
 	if err != nil {
 		return err
 	}
+	dead, unwatch := r.watch()
+	defer unwatch()
 	if p.Wait == nil {
 		select {
 		case <-ctx.Done():
 			return errInterrupted
+		case v := <-dead:
+			return v.died()
 		case <-time.After(d):
 			return nil
 		}
@@ -61,6 +65,8 @@ func (r *run) pause(ctx context.Context, s scope, p *Phase, setup bool) error {
 	select {
 	case <-ctx.Done():
 	case <-typed:
+	case v := <-dead:
+		return v.died()
 	case <-over:
 		return nil
 	}

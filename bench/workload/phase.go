@@ -89,7 +89,10 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 	}
 	code, err := r.attend(ctx, proc)
 	r.mark(bench.Mark{Name: "end", Phase: p.Name, ExitCode: code, Attrs: s.attrs(proc.PID())})
+	var server *serverError
 	switch {
+	case errors.As(err, &server):
+		return 0, err // how we ended the program is not what happened
 	case err != nil || r.job.file.own():
 		return code, err
 	case code != 0 && !slices.Contains(p.Accept, code):
@@ -99,7 +102,11 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 		}
 		return code, fmt.Errorf("%s: exit code %d%s", words[0], code, said)
 	}
-	return 0, r.results(s, p, out.bytes())
+	err = r.results(s, p, out.bytes())
+	if err != nil && p.Quiet {
+		err = fmt.Errorf("%w%s", err, lastLines(out.end(tailBytes)))
+	}
+	return 0, err
 }
 
 // attend waits for a phase's program, and ends it when the run should end or a
@@ -107,24 +114,14 @@ func (r *run) command(ctx context.Context, s scope, p *Phase, setup bool) (int, 
 func (r *run) attend(ctx context.Context, proc *process.Process) (int, error) {
 	exited := make(chan int, 1)
 	go func() { exited <- r.job.wait(proc) }()
-	dead := make(chan *server, len(r.servers))
-	watching, unwatch := context.WithCancel(context.Background())
+	dead, unwatch := r.watch()
 	defer unwatch()
-	for _, v := range r.servers {
-		go func() {
-			select {
-			case <-v.gone:
-				dead <- v
-			case <-watching.Done():
-			}
-		}()
-	}
 	var cause error
 	select {
 	case code := <-exited:
 		return code, nil
 	case v := <-dead:
-		cause = fmt.Errorf("service %s ended by itself, exit code %d", v.Name, v.code)
+		cause = v.died()
 		proc.Signal(syscall.SIGTERM)
 	case <-ctx.Done():
 		cause = errInterrupted

@@ -29,6 +29,34 @@ type server struct {
 	log  *os.File      // that it prints to
 	gone chan struct{} // closed when it has ended
 	code int           // its exit code, valid then
+	told bool          // that it ended by itself
+}
+
+// died is the error for a server that has ended by itself.
+func (v *server) died() error {
+	v.told = true
+	return &serverError{fmt.Sprintf("service %s ended by itself, exit code %d%s", v.Name, v.code, tail(v.log))}
+}
+
+// serverError is the error for a server that does not do what it should.
+type serverError struct{ what string }
+
+func (e *serverError) Error() string { return e.what }
+
+// watch returns a channel that gets the first server to end, and ends the watch.
+func (r *run) watch() (dead <-chan *server, unwatch func()) {
+	first := make(chan *server, len(r.servers))
+	watching, unwatch := context.WithCancel(context.Background())
+	for _, v := range r.servers {
+		go func() {
+			select {
+			case <-v.gone:
+				first <- v
+			case <-watching.Done():
+			}
+		}()
+	}
+	return first, unwatch
 }
 
 // signalOf returns the signal of a name; "" is SIGTERM.
@@ -77,7 +105,9 @@ func (r *run) stop(v *server) error {
 	var failed error
 	select {
 	case <-v.gone:
-		failed = fmt.Errorf("service %s ended by itself, exit code %d%s", v.Name, v.code, tail(v.log))
+		if !v.told {
+			failed = v.died()
+		}
 	default:
 		if len(v.OnStop) > 0 {
 			failed = r.onStop(v)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,10 @@ func TestServerThatDiesEndsThePhase(t *testing.T) {
 	file, dir := described(t, strings.Replace(serving, "RUN", "kill -9 $(cat AT/server); exec sleep 1000", 1))
 	began := time.Now()
 	r := performed(t, file)
-	r.expect(t, 143, "phase run: service server ended by itself, exit code 137", "it printed:\n  serving\n")
+	r.expect(t, 125, "phase run: service server ended by itself, exit code 137", "it printed:\n  serving\n")
+	if n := strings.Count(r.log, "ended by itself"); n != 1 {
+		t.Errorf("it is said %d times", n)
+	}
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %s to notice", took)
 	}
@@ -61,19 +65,24 @@ func TestServerThatDiesEndsThePhase(t *testing.T) {
 // TestServerThatDiesUnnoticedIsAnError: while no program is there that would
 // miss it.
 func TestServerThatDiesUnnoticedIsAnError(t *testing.T) {
-	file, _ := described(t, `
+	file, dir := described(t, `
 doc: a server that ends between phases
 services:
   - {name: server, command: [sh, -c, "touch AT/up; until [ -e AT/down ]; do sleep 0.02; done; exit 9"], ready: {command: [test, -e, AT/up]}}
 phases:
   - {name: run, command: [touch, AT/down]}
-  - {sleep: 3s}
+  - {PAUSE}
 `)
-	r := performed(t, file)
-	if r.code == 0 {
-		t.Error("exit code 0")
+	text := contents(t, file)
+	for _, pause := range []string{"sleep: 100s", `name: rest, wait: ""`, "name: rest, wait: 100s"} {
+		check(t, os.WriteFile(file, []byte(strings.Replace(text, "PAUSE", pause, 1)), 0o644))
+		check(t, errors.Join(os.RemoveAll(filepath.Join(dir, "up")), os.RemoveAll(filepath.Join(dir, "down"))))
+		began := time.Now()
+		performed(t, file).expect(t, 125, "service server ended by itself, exit code 9")
+		if took := time.Since(began); took > 50*time.Second {
+			t.Errorf("%s: it took %s", pause, took)
+		}
 	}
-	r.expect(t, r.code, "service server ended by itself, exit code 9")
 }
 
 func TestPhaseThatFailsEndsTheRun(t *testing.T) {
@@ -99,14 +108,15 @@ func TestPhasesAreHeldToWhatTheyMustPrint(t *testing.T) {
 		code  int
 		want  string
 	}{
-		"expected":       {`command: [echo, "sum: 7 (valid)"], expect: ['^sum: \d+ \(valid\)$']`, 0, "sum: 7"},
-		"unexpected":     {`command: [echo, "sum: 8 (wrong)"], expect: ['^sum: \d+ \(valid\)$']`, 125, `phase run: its output does not match ^sum: \d+ \(valid\)$`},
-		"not asked for":  {`command: [echo, "sum: 8 (wrong)"], expect: ["{{if false}}valid{{end}}"]`, 0, "sum: 8"},
-		"accepted":       {`command: [sh, -c, exit 3], accept: [3]`, 0, ""},
-		"not accepted":   {`command: [sh, -c, exit 4], accept: [3]`, 4, "sh: exit code 4"},
-		"without figure": {`command: [echo, nothing], results: [{metric: m, pattern: "m=(.*)"}]`, 125, "result m: nothing in the output matches"},
-		"quiet":          {`command: [sh, -c, "echo why; exit 5"], quiet: true`, 5, "sh: exit code 5; it printed:\n  why\n"},
-		"missing":        {`command: [no-such-program]`, 127, "run no-such-program: command not found"},
+		"expected":         {`command: [echo, "sum: 7 (valid)"], expect: ['^sum: \d+ \(valid\)$']`, 0, "sum: 7"},
+		"unexpected":       {`command: [echo, "sum: 8 (wrong)"], expect: ['^sum: \d+ \(valid\)$']`, 125, `phase run: its output does not match ^sum: \d+ \(valid\)$`},
+		"not asked for":    {`command: [echo, "sum: 8 (wrong)"], expect: ["{{if false}}valid{{end}}"]`, 0, "sum: 8"},
+		"accepted":         {`command: [sh, -c, exit 3], accept: [3]`, 0, ""},
+		"not accepted":     {`command: [sh, -c, exit 4], accept: [3]`, 4, "sh: exit code 4"},
+		"without figure":   {`command: [echo, nothing], results: [{metric: m, pattern: "m=(.*)"}]`, 125, "result m: nothing in the output matches"},
+		"quiet":            {`command: [sh, -c, "echo why; exit 5"], quiet: true`, 5, "sh: exit code 5; it printed:\n  why\n"},
+		"quiet, no figure": {`command: [echo, why], quiet: true, results: [{metric: m, pattern: "m=(.*)"}]`, 125, "nothing in the output matches m=(.*); it printed:\n  why\n"},
+		"missing":          {`command: [no-such-program]`, 127, "run no-such-program: command not found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, _ := described(t, "doc: d\nphases: [{name: run, "+c.phase+"}]\n")
