@@ -10,6 +10,7 @@ import (
 
 	"github.com/kermit-trace/kermit/bench/journal"
 	"github.com/kermit-trace/kermit/bench/knob"
+	"github.com/kermit-trace/kermit/bench/process"
 )
 
 // Machine is what a session may change on the machine, and the journal that
@@ -36,6 +37,9 @@ func (m *Machine) restore(log io.Writer) error {
 		return nil
 	}
 	report := m.Journal.Close()
+	for _, name := range process.EndOrphans() {
+		_, _ = fmt.Fprintf(log, "kbench: ended what was left running: %s\n", name)
+	}
 	for _, o := range report {
 		if o.Verdict == journal.Ended || o.Verdict == journal.Killed {
 			_, _ = fmt.Fprintf(log, "kbench: %s what was left running: %s\n", o.Verdict, o.Thing)

@@ -29,6 +29,7 @@
 //	{"run":{"version":1,"what":"kbench run redis","pid":812,"start":90211,"boot_id":"…","mark":"…",…}}
 //	{"claim":["/proc/sys/vm/swappiness"]}
 //	{"knob":{"name":"swappiness","file":"/proc/sys/vm/swappiness","old":"60","new":"10"}}
+//	{"held":true}
 //	{"service":{"name":"redis-server","pid":815,"start":90213,"group":815,"session":790}}
 //	{"ended":815}
 //	{"folder":"/tmp/kbench-redis-2716057"}
@@ -43,7 +44,8 @@
 //
 // Its file gets the value it had first if it now has the one that the run wrote
 // last, or was about to replace. Any other value is somebody else's: it is left
-// alone, and said.
+// alone, and said. Until the journal says that the values so far are held, another
+// value is what the kernel has made of the run's, and goes, too.
 //
 // # Ending processes
 //

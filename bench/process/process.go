@@ -129,7 +129,7 @@ func Start(s Spec) (*Process, error) {
 	}
 	err = p.outputs(s)
 	if err == nil {
-		err = start(p.cmd, s.CPUs)
+		err = p.start(s.CPUs)
 	}
 	p.started()
 	if err != nil {
@@ -140,6 +140,21 @@ func Start(s Spec) (*Process, error) {
 		return nil, &LookError{Program: s.Args[0], Code: CodeNotExecutable, Err: err}
 	}
 	return p, nil
+}
+
+// start starts the program, a child that is known before it may be taken for an
+// orphan.
+func (p *Process) start(cpus *unix.CPUSet) error {
+	children.Lock()
+	defer children.Unlock()
+	if err := start(p.cmd, cpus); err != nil {
+		return err
+	}
+	if children.started == nil {
+		children.started = map[int]bool{}
+	}
+	children.started[p.PID()] = true
+	return nil
 }
 
 // start starts the command on some CPUs: a child inherits those of the thread
@@ -197,6 +212,9 @@ func (p *Process) Wait() int {
 	p.ended = true
 	p.mu.Unlock()
 	_ = p.cmd.Wait() // an exit code is no error here
+	children.Lock()
+	delete(children.started, p.PID())
+	children.Unlock()
 	p.drained()
 	return Code(p.cmd.ProcessState)
 }

@@ -92,6 +92,11 @@ func (j *Job) Kill() {
 // Run implements [bench.Job].
 func (j *Job) Run(rec bench.Recorder) (int, error) {
 	ctx := j.ctx
+	if j.journaled() {
+		if err := process.Adopt(); err != nil {
+			return bench.CodeFailed, err
+		}
+	}
 	if j.opts.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, j.opts.Timeout, errTimeout)

@@ -85,6 +85,26 @@ phases:
 	}
 }
 
+// TestProcessThatHidesIsEnded: it has left its group, its session, its parents
+// and its environment, by which it could be known.
+func TestProcessThatHidesIsEnded(t *testing.T) {
+	file, dir := described(t, `
+doc: leaves a process behind, and some that end by themselves
+phases:
+  - name: run
+    command: [sh, -c, "env -i setsid -f sh -c 'echo $$ > AT/pid; exec sleep 1000'; for i in 1 2 3; do setsid -f true; done; until [ -s AT/pid ]; do sleep 0.02; done"]
+  - {sleep: 2500ms}
+  - {name: look, command: [sh, -c, "grep -c 'State:.Z' $(sed 's,[0-9][0-9]*,/proc/&/status,g' /proc/$PPID/task/*/children)"], accept: [1]}
+`)
+	r := performed(t, file)
+	pid := strings.TrimSpace(contents(t, filepath.Join(dir, "pid")))
+	r.expect(t, 0, "kbench: ended what was left running: sleep (pid "+pid+")\n")
+	gone(t, "the process", pid)
+	if strings.Contains(r.log, "status:1\n") {
+		t.Errorf("who has ended was not waited for:\n%s", r.log)
+	}
+}
+
 func TestPhaseThatFailsEndsTheRun(t *testing.T) {
 	file, dir := described(t, strings.Replace(serving, "RUN", "echo why it fails; exit 7", 1)+"  - {name: later, command: [touch, AT/later]}\n")
 	r := performed(t, file)
