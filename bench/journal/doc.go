@@ -62,5 +62,6 @@
 // It gets SIGTERM, and SIGKILL after [Grace]. Signals go through a pidfd, opened
 // before the start time is compared, so they reach no other. A process that
 // leaves its group and session and overwrites its environment, and whose
-// parents have all ended, is not found.
+// parents have all ended, is not found: such a one is ended only while the run
+// lives, by process.EndOrphans.
 package journal
