@@ -12,8 +12,8 @@ import (
 )
 
 // drain is a pipe that a program prints to. It belongs to the user whose rights
-// the program has, so that it can open /dev/stdout, and it is the caller's
-// reading that ends it: os/exec makes pipes of its own, which are root's.
+// the program has, so that it can open /dev/stdout: the pipes that os/exec makes
+// are their maker's.
 type drain struct {
 	read, write *os.File
 	copied      chan struct{}
