@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -37,7 +38,8 @@ func (m *Machine) restore(log io.Writer) error {
 		return nil
 	}
 	report := m.Journal.Close()
-	for _, name := range process.EndOrphans() {
+	ended, err := process.EndOrphans()
+	for _, name := range ended {
 		_, _ = fmt.Fprintf(log, "kbench: ended what was left running: %s\n", name)
 	}
 	for _, o := range report {
@@ -45,5 +47,5 @@ func (m *Machine) restore(log io.Writer) error {
 			_, _ = fmt.Fprintf(log, "kbench: %s what was left running: %s\n", o.Verdict, o.Thing)
 		}
 	}
-	return report.Err()
+	return errors.Join(report.Err(), err)
 }

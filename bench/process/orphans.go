@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -63,19 +64,21 @@ func Adopt() error {
 // to, and again when it is killed.
 const patienceWithOrphans = time.Second
 
-// EndOrphans ends what was adopted, and returns the names of what still ran.
-func EndOrphans() []string {
+// EndOrphans ends what was adopted, and returns the names of what still ran. The
+// error names what could not be ended: a process of another user.
+func EndOrphans() (ended []string, err error) {
 	children.Lock()
 	defer children.Unlock()
 	if children.over == nil {
-		return nil
+		return nil, nil
 	}
 	close(children.over)
 	children.over = nil
 	names := map[int]string{}
 	began := time.Now()
+	var left []int
 	for sig := unix.SIGTERM; ; time.Sleep(10 * time.Millisecond) {
-		left := orphans() // with children of those that have just ended
+		left = orphans() // with children of those that have just ended
 		since := time.Since(began)
 		if len(left) == 0 || since > 2*patienceWithOrphans {
 			break
@@ -93,7 +96,11 @@ func EndOrphans() []string {
 		}
 	}
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) // as it was
-	return slices.Sorted(maps.Values(names))
+	for _, pid := range left {
+		err = errors.Join(err, fmt.Errorf("end %s: it still runs", nameOf(pid)))
+		delete(names, pid)
+	}
+	return slices.Sorted(maps.Values(names)), err
 }
 
 // orphans are the children that nobody here has started. It waits for those

@@ -103,3 +103,26 @@ func TestRootIsNotGivenToUsers(t *testing.T) {
 		}
 	}
 }
+
+// TestProcessThatCannotBeEndedIsAnError: a user's workload has started one that
+// has made itself root's.
+func TestProcessThatCannotBeEndedIsAnError(t *testing.T) {
+	if !asRoot(t) {
+		return
+	}
+	file, dir := described(t, `
+doc: leaves a process of root's behind
+phases: [{name: run, command: [sh, -c, "env -i setsid -f AT/become --reuid 0 --regid 0 --clear-groups /bin/sleep 10; sleep 0.3"]}]
+`)
+	setpriv, err := os.ReadFile("/usr/bin/setpriv")
+	check(t, err)
+	become := filepath.Join(dir, "become")
+	check(t, os.WriteFile(become, setpriv, 0o755))
+	check(t, os.Chmod(become, 0o755|os.ModeSetuid))
+	own := t.TempDir() // the user's
+	check(t, os.Chmod(filepath.Dir(dir), 0o711))
+	check(t, os.Chown(own, 65534, 65534))
+	where := func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+own) }
+	r := start(t, nil, []string{"run", file, "--state", own}, withoutTerminal, where, asUser).wait()
+	r.expect(t, 125, "end sleep (pid ", "it still runs")
+}
